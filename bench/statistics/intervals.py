@@ -104,6 +104,10 @@ class Certainty:
     needed_s: float | None = None
 
 
+#: The reason why an upper end is not known that a longer run would know.
+TOO_SHORT = "the run is too short for an upper end"
+
+
 @dataclass(frozen=True)
 class JoinedSeconds:
     """The times of successive whole seconds in a few arrays.
@@ -271,8 +275,7 @@ class SteadyTimes:
 
     def _too_short(self, interval: Interval, needed_s: float) -> Certainty:
         needed_s = math.ceil(needed_s)
-        reason = f"the run is too short for an upper end: it would take some {needed_s:,} s"
-        return Certainty(interval, reason, needed_s)
+        return Certainty(interval, TOO_SHORT, needed_s)
 
     def _effective_below(self, share: float) -> float:
         """Return the effective number of times for the percentile of that share."""
