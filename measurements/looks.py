@@ -97,6 +97,10 @@ class _Load:
         """Return nothing: it has no end."""
         return None
 
+    def service_loss(self) -> ServiceLoss | None:
+        """Return nothing: the service is there."""
+        return None
+
     def phase(self) -> str:
         """Return nothing."""
         return ""
