@@ -105,10 +105,6 @@ class _Load:
         """Return nothing."""
         return ""
 
-    def service_loss(self) -> ServiceLoss | None:
-        """Return nothing: the service is there."""
-        return None
-
     def offered_per_s(self, of: Interval) -> float | None:
         """Return the rate."""
         return _PER_S
