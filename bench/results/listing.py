@@ -143,6 +143,12 @@ class ListedBenchmark(BaseModel):
         return found if isinstance(found, str) else None
 
     @property
+    def failures(self) -> int:
+        """The number of benchmarks of the session that failed. The first benchmark tells it."""
+        found = self.extra_info.get("failures")
+        return len(found) if isinstance(found, list) else 0
+
+    @property
     def objectives(self) -> tuple[ListedObjective, ...]:
         """The objectives of the benchmark."""
         found = self.extra_info.get("objectives")
