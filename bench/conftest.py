@@ -57,7 +57,7 @@ from bench.results.files import write_whole
 from bench.results.header import CommitInfo
 from bench.results.labels import LABEL_HELP, NOTE_HELP
 from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResult
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_option_file, check_page_file
 from bench.results.provenance import commit_elsewhere, commit_info, service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_log import log_of_files
@@ -609,7 +609,7 @@ def _report_of(config: pytest.Config) -> Path | None:
     if given is None:
         return None
     try:
-        check_option_file(REPORT, Path(given))
+        check_page_file(REPORT, Path(given))
     except ResultError as error:
         raise pytest.UsageError(str(error)) from None
     return config.invocation_params.dir / given

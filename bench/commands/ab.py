@@ -26,7 +26,7 @@ from bench.commands.output import (
 )
 from bench.objectives.outcome import IfUndecided, exit_code
 from bench.project_settings import DEFAULT_RESULTS
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_option_file, check_page_file
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
@@ -161,7 +161,7 @@ def ab(
     check_option_file("--markdown", markdown)
     check_json_folder(json_file)
     check_option_file("--junit", junit_file)
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     words = given_words(label, note)
     if process_clock:
         take_process_clock()

@@ -15,7 +15,7 @@ from bench.report.formats import TEXT, formats, render
 from bench.report.picture_files import PICTURES, NamedDocument, picture_formats, write_pictures
 from bench.results.errors import ResultError
 from bench.results.forms import refused
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_option_file, check_page_file
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
 FOLDERS = ("latency", "load", "ab", "accuracy", "wire", "peers")
@@ -67,7 +67,9 @@ def show(
     if not pictures and form not in formats():
         known = ", ".join((*formats(), *PICTURES))
         raise ResultError(f"--format {form}: there is no such format, only {known}")
-    if output is None or not pictures:
+    if form == "html":
+        check_page_file("--output", output)
+    elif output is None or not pictures:
         check_option_file("--output", output)
     elif not output.absolute().parent.is_dir():
         raise ResultError(f"--output {output}: there is no such folder")

@@ -24,7 +24,7 @@ from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
 from bench.results.folder import KINDS, Kind
 from bench.results.labels import has_labels, in_words
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_page_file
 from bench.statistics.significance import SIGNIFICANCE
 from bench.trend.metric import SHOWN, Metric
 
@@ -75,7 +75,7 @@ def trend(
     if all_of_them and last is not None:
         raise ResultError(f"--last {last} and --all: give one of them")
     check_json_folder(json_file)
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     wanted = wanted_labels(label)
     drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)

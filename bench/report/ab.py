@@ -13,21 +13,13 @@ from bench.report.objectives import STYLES, answer, objective_notes, objective_t
 from bench.report.receive_times import receive_notes
 from bench.report.service_log import service_log_tables
 from bench.report.shapes import shapes_of
-from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
+from bench.results.ab import METRIC_NAMES, AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
 from bench.timing.durations import span_text
 
 #: The metric that answers the question; the others are details.
 _PRIMARY: Metric = "p50"
-
-#: The names of the metrics; all are times of one round trip.
-_METRICS: dict[Metric, str] = {
-    "p50": "p50",
-    "p99": "p99",
-    "cpu": "server CPU",
-    "saturated": "saturated",
-}
 
 _STYLES: dict[Verdict, Style] = {"slower": "worse", "faster": "better", "same": "plain", "inconclusive": "inconclusive"}
 _STOPPED = {
@@ -68,7 +60,7 @@ def ab_document(result: AbResult) -> Document:
         subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),
         basis=_basis(result),
         explanation=(
-            "Times are of one round trip; a positive effect is slower. `saturated` is the time that one takes with "
+            "Times are of a round trip; a positive effect is slower. `saturated` is the time of a round trip with "
             f"{result.settings.in_flight} in flight. *Slower* means that the whole interval is beyond "
             f"{percent(result.settings.threshold)}."
         ),
@@ -138,7 +130,7 @@ def _command(result: AbResult) -> str:
 
 def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:
     cells = (
-        _METRICS[metric.metric],
+        METRIC_NAMES[metric.metric],
         *durations([Figure(metric.a_us), Figure(metric.b_us)]),
         effect(metric.effect),
         effect_interval(metric.low, metric.high),

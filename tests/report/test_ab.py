@@ -113,7 +113,12 @@ def table(shown: AbResult) -> str:
 @pytest.mark.parametrize(
     ("effect", "count", "verdict", "headline"),
     [
-        (0.03, 20, "slower", "slower by more than 0.5 %: say|said p50, say|said p99, say|said cpu, say|said saturated"),
+        (
+            0.03,
+            20,
+            "slower",
+            "slower by more than 0.5 %: say|said p50, say|said p99, say|said server CPU, say|said saturated",
+        ),
         (-0.03, 20, "faster", "nothing is known to be slower by more than 0.5 %: 4 faster"),
         (0.0, 20, "same", "nothing is known to be slower by more than 0.5 %: 4 same"),
         (0.005, 20, "inconclusive", "nothing is known to be slower by more than 0.5 %: 4 inconclusive"),

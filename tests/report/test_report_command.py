@@ -154,6 +154,7 @@ def test_a_single_load_is_beside_nothing(folder: Path, monkeypatch: pytest.Monke
         (["load/1", "damaged.json"], 2, "damaged.json: not whole JSON: "),
         (["load/1", "--output", "nowhere/a.html"], 2, "--output nowhere/a.html: there is no such folder"),
         (["load/1", "--output", "results"], 2, "--output results: that is a folder; name a file in it"),
+        (["load/1", "--output", "a.PNG"], 2, "--output a.PNG: a page is HTML: name a file that ends in .html; "),
         (["load/1", "--output", "/dev/full"], 1, "--output /dev/full: No space left on device"),
         (["load/1", "--results", "elsewhere"], 2, "load/1: no such file"),
         ([], 2, "Missing argument 'RESULT…'; see `bench report --help`"),

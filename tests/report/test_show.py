@@ -222,6 +222,11 @@ def test_no_result_is_a_line_with_its_name(show: Show, reference: str, content: 
             ("--format", "png", "--output", "compare/load.json"),
             "--output compare/load.json: that is no folder",
         ),
+        (
+            ("--format", "html", "--output", "ab.svg"),
+            "--output ab.svg: a page is HTML: name a file that ends in .html; `bench show RESULT --format svg,png "
+            "--output FOLDER` makes pictures",
+        ),
         (("--output", "nowhere/ab.txt"), "--output nowhere/ab.txt: there is no such folder"),
     ],
 )
