@@ -132,7 +132,8 @@ def known_operations(users: Sequence[type[SocketIOUser]]) -> frozenset[str] | No
         if not _performs_tasks_alone(user) or any(getattr(task, "performs", None) is None for task in user.tasks):
             return None
     keys = _keys_of(users)
-    return frozenset({CONNECT, "disconnect", *(key.name for key in keys), *(key.label for key in keys)})
+    # Only a user's own code disconnects on purpose.
+    return frozenset({CONNECT, *(key.name for key in keys), *(key.label for key in keys)})
 
 
 def _keys_of(users: Sequence[type[SocketIOUser]]) -> list[OperationKey]:

@@ -22,7 +22,7 @@ from bench.results.steadiness import Precision
 LOOK_INTERVAL_S = 2.0
 
 #: The operations that users who only perform tasks do once.
-_ONCE = frozenset({CONNECT, "disconnect"})
+_ONCE = frozenset({CONNECT})
 
 
 def precisions_of(options: Namespace, users: Sequence[type[SocketIOUser]]) -> tuple[AskedPrecision, ...]:
