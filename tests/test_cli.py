@@ -245,8 +245,8 @@ class TestCompare:
         code, _, err = bench(capsys, "compare", written["json"], "latency/4", "--results", results)
         assert (code, err) == (
             2,
-            f"bench: error: {written['json']}: has schema 'compare/1', but this version reads "
-            "'load/1', 'load/2', 'load/3', 'load/4' or 'load/5'\n",
+            f"bench: error: {written['json']}: a comparison of stored results ('compare/1'), and no result to compare: "
+            "`bench report` makes its page\n",
         )
 
     def test_a_file_that_cannot_be_written(

@@ -16,6 +16,7 @@ from bench.report.shapes import shapes_of
 from bench.results.ab import METRIC_NAMES, AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
+from bench.timing.durations import span_text
 
 #: The metric that answers the question; the others are details.
 _PRIMARY: Metric = "p50"
@@ -23,7 +24,7 @@ _PRIMARY: Metric = "p50"
 _STYLES: dict[Verdict, Style] = {"slower": "worse", "faster": "better", "same": "plain", "inconclusive": "inconclusive"}
 _STOPPED = {
     "precision": "the intervals of p50 are within ±{precision}",
-    "time": "the time of {max_time_s:g} s was spent",
+    "time": "the time of {max_time} was spent",
     "interrupt": "interrupted",
 }
 
@@ -67,6 +68,18 @@ def ab_document(result: AbResult) -> Document:
         charts=drawn.charts,
         environment=tuple(_environment(result)),
         command=result.command or _command(result),
+    )
+
+
+def failed_ab_document(a: str, b: str, reason: str, command: str) -> Document:
+    """Return the document of a comparison of revisions A and B that has no answer, because it failed."""
+    return Document(
+        kind="ab",
+        title=f"{b} against {a}",
+        tables=(),
+        headline=Line(f"the comparison failed: {reason}", "wrong"),
+        command=command,
+        faults=(reason,),
     )
 
 
@@ -149,10 +162,11 @@ def _compared(result: AbResult) -> str:
 
 def _basis(result: AbResult) -> str:
     why = _STOPPED[result.stopped_by].format(
-        precision=percent(result.settings.precision), max_time_s=result.settings.max_time_s
+        precision=percent(result.settings.precision), max_time=span_text(result.settings.max_time_s)
     )
     awake = "cores awake" if result.settings.awake else "cores not kept awake"
-    return f"{counted(result.restarts, 'restart')} of both servers in {result.duration_s:.0f} s, {awake}; {why}"
+    took = span_text(round(result.duration_s))
+    return f"{counted(result.restarts, 'restart')} of both servers in {took}, {awake}; {why}"
 
 
 def _side(side: AbSide) -> str:

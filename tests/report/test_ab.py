@@ -154,7 +154,7 @@ def test_the_table_has_all_of_it() -> None:
         "slower",
     ]
     assert [line.split()[0] for line in lines[5:9]] == ["p50", "p99", "server", "saturated"]
-    assert "20 restarts of both servers in 62 s, cores awake; the intervals of p50 are within ±0.3 %" in lines
+    assert "20 restarts of both servers in 1 min 2 s, cores awake; the intervals of p50 are within ±0.3 %" in lines
     assert "note: <b>@somebody</b> changed #1" in lines
     assert "steal: the host took 3.0% of the cores' time" in lines
 
