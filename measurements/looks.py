@@ -29,6 +29,7 @@ from bench.load.plugin.openmetrics import exposition
 from bench.objectives.parsing import parse_objectives
 from bench.objectives.precision import parse_precisions
 from bench.results.load import GeneratorHealth, OperationKey, Window
+from bench.results.service_loss import ServiceLoss
 from measurements.load_drift import one_run
 
 _NS_PER_S = 1_000_000_000
@@ -94,6 +95,10 @@ class _Load:
 
     def duration_s(self) -> float | None:
         """Return nothing: it has no end."""
+        return None
+
+    def service_loss(self) -> ServiceLoss | None:
+        """Return nothing: the service is there."""
         return None
 
     def phase(self) -> str:

@@ -112,8 +112,8 @@ def test_charts_without_their_packages_are_one_line(
         (["compare", "1", "2", "--json", "no/a.json"], "--json no/a.json: there is no such folder"),
         (
             ["compare", "1", "2", "--report", "a.pdf"],
-            "--report a.pdf: a page is HTML: name a file that ends in .html; `bench show RESULT --format svg,png "
-            "--output FOLDER` makes pictures",
+            "--report a.pdf: a page is HTML: name a file that ends in .html; "
+            "`bench show RESULT --format svg,png --output FOLDER` makes pictures",
         ),
         (["compare", "1", "2", "--markdown", "no/a.md"], "--markdown no/a.md: there is no such folder"),
         *[

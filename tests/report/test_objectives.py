@@ -21,6 +21,7 @@ from bench.report.objectives import (
     said_in_a_line,
 )
 from bench.results.load import Operation
+from bench.results.unspoken import unspoken_failures
 from tests.support.example_results import load_result, operation
 
 MET = judge(parse_objective("p99 < 50 ms"), Measured(21_900, 20_100, 25_000, times="response"))
@@ -217,3 +218,8 @@ def test_markdown_shows_objectives_as_they_are_typed() -> None:
     shown = markdown.render(load_document(load_result(objectives=(MISSED,))))
 
     assert "| say: p99 &lt; 20 ms | 21.90 ms | 20.10 to 25.00 ms | **missed** |" in shown
+
+
+@pytest.mark.parametrize(("timeouts", "said"), [(1, "say: 1 timeout"), (2, "say: 2 timeouts")])
+def test_failures_of_which_no_objective_speaks_are_counted_in_words(timeouts: int, said: str) -> None:
+    assert list(unspoken_failures(load_result(operations=(with_failures(timeouts=timeouts),)))) == [said]

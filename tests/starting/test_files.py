@@ -51,7 +51,7 @@ def check(texts: dict[str, str]) -> None:
             assert yaml.safe_load(text)["jobs"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=50)
 @given(event=TEXT, data=DATA, reply=TEXT, note=TEXT, source=TEXT)
 def test_any_event_and_data_come_back_from_the_file(
     tmp_path: Path, event: str, data: Any, reply: str, note: str, source: str

@@ -65,9 +65,12 @@ class RunOutput:
             return self._give(result, are_workers_missing)
 
     def _give(self, result: LoadResult, are_workers_missing: bool) -> bool:
-        if self._show(lambda console: print_document(load_document(result), console)):
+        is_shown = self._show(lambda console: print_document(load_document(result), console))
+        if is_shown:
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
+        if path is not None and not is_shown:  # the line that says so on the standard output is lost
+            logger.info("The result is stored in %s", printable(str(self._place.shortened(path))))
         report = self._write_page(result)
         if path is not None:
             is_whole = not result.partial and result.service_loss is None

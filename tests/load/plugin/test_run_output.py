@@ -97,6 +97,19 @@ def test_a_page_that_cannot_be_written_fails(
     assert "\npage: bench report kept/load/" in capsys.readouterr().out
 
 
+def test_a_result_that_cannot_be_shown_says_where_it_is_stored(
+    tmp_path: Path, environment: Environment, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        RunOutput(environment, tmp_path, Path("kept")).give(a_result(), are_workers_missing=False)
+        monkeypatch.undo()
+    assert environment.process_exit_code == 1
+    (file,) = tmp_path.glob("kept/load/*/*.json")
+    assert f"The result is stored in {file.relative_to(tmp_path)}" in caplog.text
+
+
 def test_exceptions_of_users_have_locusts_exit_code(tmp_path: Path, environment: Environment) -> None:
     raised = (TaskException(text="KeyError", count=1),)
     RunOutput(environment, tmp_path, Path("kept")).give(a_result(exceptions=raised), are_workers_missing=False)
