@@ -14,6 +14,7 @@ from bench.starting.workflow import Workflow
 
 #: The name of this project as a package.
 _NAME = "socketio-bench"
+_UNKNOWN = f"{_NAME} @ git+https://github.com/OWNER/{_NAME}"
 
 
 def repository_of(directory: Path) -> Path:
@@ -34,7 +35,11 @@ def workflow_of(directory: Path, target: Target) -> Workflow:
 
 
 def suite_source() -> str:
-    """Return this project as pip takes it: from its repository if it was installed from there, else by its name."""
+    """Return this project as pip takes it on another machine: from the address it was installed from, or by its name.
+
+    A folder or a wheel of this machine is nowhere else, another project may have the name, and a password in an address
+    is nobody else's business. So the address then has a part to fill in.
+    """
     try:
         text = distribution(_NAME).read_text("direct_url.json")
     except PackageNotFoundError:
@@ -43,10 +48,13 @@ def suite_source() -> str:
         origin = orjson.loads(text or "{}")
     except orjson.JSONDecodeError:
         return _NAME
+    url = str(origin.get("url", ""))
+    if not url:
+        return _NAME  # it came from an index
+    if url.startswith("file:") or "@" in url.partition("://")[2].partition("/")[0]:
+        return _UNKNOWN
     vcs = origin.get("vcs_info") or {}
-    if vcs.get("vcs") and "@" not in str(origin.get("url", "")).partition("://")[2].partition("/")[0]:
-        return f"{_NAME} @ {vcs['vcs']}+{origin['url']}@{vcs.get('commit_id', 'main')}"
-    return _NAME
+    return f"{_NAME} @ " + (f"{vcs['vcs']}+{url}@{vcs.get('commit_id', 'main')}" if vcs.get("vcs") else url)
 
 
 def _prepare(directory: Path) -> str:

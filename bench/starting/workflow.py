@@ -96,6 +96,7 @@ def _job(description: Description, workflow: Workflow) -> str:
     """Return what both workflows begin with: the variables, and the job up to the checkout."""
     return f"""\
 env:
+  # From where the runner installs socketio-bench: a repository or a wheel that it can reach.
   BENCH: {_yaml(workflow.suite)}
 {_secrets(description)}
 jobs:
