@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 
 from bench.places import place_of
@@ -47,7 +48,7 @@ def tell_mistakes_in_one_line() -> None:
         if isinstance(error, SettingError):
             said = one_line(error)
         elif isinstance(error, SyntaxError) and error.filename:  # no line of that file was run
-            place = f"{os.path.basename(error.filename)}:{error.lineno}"
+            place = f"{Path(error.filename).name}:{error.lineno}"
             said = f"it is not Python: {one_line(error.msg)}"
         program = "bench" if sys.argv[0] == _BENCH_LOAD else "locust"
         sys.stderr.write(f"{program}: error: {place}: {said}\n")
