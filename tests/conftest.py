@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from app.logs import BoundedFilter
 
@@ -25,8 +25,12 @@ for _name in [name for name in os.environ if name.startswith("PYTEST_XDIST")]:
     del os.environ[_name]
 
 
+# On a busy machine an example takes longer than the 200 ms that Hypothesis allows by itself, and so does drawing them.
+settings.register_profile("unhurried", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("unhurried")
+
 # `make test-fast` draws fewer examples: who edits runs it often, and `make test` follows.
-settings.register_profile("fast", max_examples=20)
+settings.register_profile("fast", settings.get_profile("unhurried"), max_examples=20)
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,6 @@ async def server() -> AsyncIterator[UvicornTestServer]:
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def client(server: UvicornTestServer) -> AsyncIterator[socketio.AsyncClient]:
     connected = socketio.AsyncClient(reconnection=False, handle_sigint=False)
-    await connected.connect(server.url, transports=["websocket"], wait_timeout=5)
+    await connected.connect(server.url, transports=["websocket"], wait_timeout=60)
     yield connected
     await connected.disconnect()

@@ -23,4 +23,4 @@ async def test_foo_is_answered_with_bar(client: socketio.AsyncClient) -> None:
     client.on("BAR", bar)
     await client.emit("FOO", {"name": "haseeb"})
 
-    assert await asyncio.wait_for(answer, timeout=5) == {"foo": "haseeb"}
+    assert await asyncio.wait_for(answer, timeout=60) == {"foo": "haseeb"}

@@ -22,7 +22,7 @@ from tests.app.conftest import service
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-TIMEOUT_S = 5
+TIMEOUT_S = 60
 
 Heard = tuple[Any, ...]
 

@@ -7,7 +7,7 @@ import pytest
 
 from app.settings import Settings, SettingsError, read_settings
 
-TIMEOUT_S = 15
+TIMEOUT_S = 60
 
 
 @pytest.fixture(autouse=True)

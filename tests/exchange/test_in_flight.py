@@ -14,7 +14,7 @@ from bench.exchange.outcomes import ReplyTimeout, RoundTripFailed
 from bench.scenarios.model import RoundTrip
 
 LONG_NS = 10_000_000_000
-LIMIT_S = 20
+LIMIT_S = 60
 
 FOO = RoundTrip("FOO", "FOO", {"name": "{token}", "to": "sender"}, "BAR")
 

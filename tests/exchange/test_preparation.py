@@ -40,7 +40,7 @@ async def setup(client):
     await client.emit("enter")
 """
 
-LIMIT_S = 5.0
+LIMIT_S = 60.0
 
 Kind = type[FastClient | ReferenceClient]
 

@@ -40,7 +40,7 @@ pytestmark = pytest.mark.unhurried
 
 LONG_NS = 10_000_000_000
 SHORT_NS = 100_000_000
-LIMIT_S = 20
+LIMIT_S = 60
 
 NEWS = round_trip_of("NEWS", "PUBLISHED", {"id": "{token}"})
 PLAIN = round_trip_of("PLAIN", "DONE", None)

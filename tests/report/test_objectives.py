@@ -76,7 +76,7 @@ def test_the_answer_is_the_worst_of_all(judged: list[JudgedObjective], said: str
 
 def test_a_line_for_the_log() -> None:
     assert said_in_a_line(MISSED) == "objective 'say: p99 < 20 ms' missed: p99 of say 21.90 ms (20.10 to 25.00 ms)"
-    assert said_in_a_line(UNDECIDED).endswith("(20.10 to 25.00 ms); a run of about 1m30s would decide it")
+    assert said_in_a_line(UNDECIDED).endswith("(20.10 to 25.00 ms); a run of about 1 min 30 s would decide it")
 
 
 def a_document(judged: list[JudgedObjective], **more: Any) -> Document:
@@ -95,7 +95,7 @@ def test_the_table_fits_into_80_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert [line.split()[-1] for line in lines[1:6]] == ["met", "missed", "undecided", "judged", "met"]
     assert lines[-2:] == [
-        "objective p99 < 24 ms: undecided: a run of about 1m30s would decide it",
+        "objective p99 < 24 ms: undecided: a run of about 1 min 30 s would decide it",
         "objective p50 < 1 ms: not judged: the generator was saturated",
     ]
 

@@ -17,7 +17,7 @@ from tests.support.server_traces import traces
 
 pytestmark = pytest.mark.unhurried
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 def make_app(database: Path) -> socketio.ASGIApp:

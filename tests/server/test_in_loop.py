@@ -21,7 +21,7 @@ from tests.support.server_traces import traces
 
 pytestmark = pytest.mark.unhurried
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]

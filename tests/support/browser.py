@@ -15,6 +15,10 @@ REQUIRED = "BENCH_BROWSER_REQUIRED"
 
 _INSTALLED = ("chromium", "chromium-browser", "google-chrome")
 
+#: A page on a busy machine takes seconds to draw, and longer than the five that Playwright waits by itself.
+LIMIT_S = 60
+expect.set_options(timeout=1000 * LIMIT_S)
+
 
 @contextmanager
 def browser() -> Iterator[Browser]:
@@ -43,6 +47,7 @@ class Watched:
     ) -> None:
         viewport = {"width": width, "height": 900}
         self.page: Page = started.new_page(viewport=viewport, color_scheme=scheme, **options)  # type: ignore[arg-type]
+        self.page.set_default_timeout(1000 * LIMIT_S)
         self.wrong: list[str] = []
         self.asked: list[str] = []
         self.page.on("pageerror", lambda error: self.wrong.append(str(error)))

@@ -13,7 +13,7 @@ class RawClient:
     """A client that sends whatever bytes it is told to."""
 
     def __init__(self, port: int, *, joined: bool = True) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port), timeout=5)
+        self.socket = socket.create_connection(("127.0.0.1", port), timeout=60)
         self._stream = self.socket.makefile("rb")
         if joined:
             self.socket.sendall(

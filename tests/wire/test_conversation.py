@@ -560,7 +560,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.booleans(), st.booleans(), steps)
 def test_whatever_a_server_says(is_joined: bool, is_greeted: bool, steps: list[Any]) -> None:
     """Only the errors of the client are raised, the state is always a known state, and the end is the end."""
@@ -629,7 +629,7 @@ deliveries = st.sampled_from(["to client", "to server", "ping"])
 server_emissions = st.tuples(st.just("server"), json_values, st.sampled_from(["/", "/admin"]), st.booleans())
 
 
-@settings(max_examples=EXAMPLES, deadline=None)
+@settings(max_examples=EXAMPLES)
 @given(st.lists(emissions | server_emissions | deliveries, max_size=25))
 def test_both_sides_hear_all_that_the_other_says(steps: list[Any]) -> None:
     """Whatever is on its way meanwhile: all events in order, and each acknowledgement for what it belongs to."""

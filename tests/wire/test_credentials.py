@@ -19,7 +19,7 @@ from tests.support.frames import frame
 from tests.support.hostile_server import HANDSHAKE, JOINED, Connection, answers, serving
 
 Kind = type[FastClient | ReferenceClient]
-LIMIT_S = 10
+LIMIT_S = 60
 USER, PASSWORD, KEY = "j.döe", "p@ss:w/rd#?%41", "s3cret key+&"
 USERINFO = f"{quote(USER, safe='')}:{quote(PASSWORD, safe='')}"
 QUERY = f"apikey={quote(KEY, safe='')}"

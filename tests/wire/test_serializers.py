@@ -20,7 +20,7 @@ from tests.support.hostile_server import Connection as Raw
 
 Kind = type[FastClient | ReferenceClient]
 Transports = tuple[TransportName, ...]
-LIMIT_S = 10
+LIMIT_S = 60
 SHORT_S = 0.3
 VALUES: tuple[Any, ...] = ({"text": "ünï", "bytes": [b"\0\xff", {"deep": b"x"}]}, None, 2.5, [])
 

@@ -21,7 +21,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("certificate")
     key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", "server.key")
     command = ["openssl", "req", "-x509", *key, "-out", "server.pem", "-days", "2", "-subj", "/CN=test"]
-    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=30)
+    subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
     (folder / "server.pem").write_text((folder / "server.pem").read_text() + (folder / "server.key").read_text())
     return folder / "server.pem"
 

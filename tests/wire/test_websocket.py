@@ -79,7 +79,7 @@ def conversations(draw: st.DrawFn) -> tuple[bytes, list[Message], list[int]]:
     return sent, messages, cuts
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(conversations())
 def test_messages_do_not_depend_on_how_their_bytes_come(conversation: tuple[bytes, list[Message], list[int]]) -> None:
     sent, messages, cuts = conversation

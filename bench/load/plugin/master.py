@@ -21,7 +21,7 @@ from typing import Any
 
 import gevent
 from locust.env import Environment
-from locust.runners import STATE_SPAWNING, MasterRunner, Runner
+from locust.runners import STATE_RUNNING, STATE_SPAWNING, MasterRunner, Runner
 
 from bench.load.engine.pacing import WHOLE
 from bench.load.metrics.asked_users import AskedUsers
@@ -106,6 +106,9 @@ _MOST_ARRIVALS_COUNTED = 3_000_000
 #: comes first.
 _LAST_WORKER_S = 2.0
 
+#: The time between two looks whether users are being spawned, in seconds.
+_BEGINS_INTERVAL_S = 0.05
+
 #: The time from the end of the last stage to that of the test, in nanoseconds: workers' clocks are not quite the
 #: master's.
 _AFTER_LAST_STAGE_NS = 10_000_000
@@ -137,6 +140,7 @@ class RunOwner:
         self._seed = str(getattr(self._options, "seed", ""))
         self._live: LiveLines | None = None
         self._view = LiveView()
+        self._page: Page | None = None
         environment.events.worker_report.add_listener(self._on_worker_report)
         leave_out_unnamed(environment)
         self._check(self._options)
@@ -149,7 +153,8 @@ class RunOwner:
         if environment.web_ui is not None:
             check_page_address(environment.web_ui.host, environment.web_ui.port)
         if environment.web_ui is not None and environment.web_ui.app is not None:
-            environment.web_ui.app.before_request(Page(environment, self._check, self._service.restart).guard)
+            self._page = Page(environment, self._check, self._service.restart)
+            environment.web_ui.app.before_request(self._page.guard)
             environment.web_ui.app.after_request(whole_labels)
             base_path = str(getattr(self._options, "web_base_path", "") or "")
             add_routes(environment.web_ui, base_path, self._view, lambda accept: exposition(self._view, accept))
@@ -275,6 +280,8 @@ class RunOwner:
             )
             test.watch.start(lambda: self._test is test)
         gevent.spawn(self._note_asked_users, test)
+        if self._page is not None and self._page.ordered_s is not None and prepared.asked.run_time:
+            gevent.spawn(self._end_by_run_time, test, float(prepared.asked.run_time), self._page, self._page.ordered_s)
         self._view.begin(test, self._users_there, longest_reply_timeout_s(self._environment))
         if prepared.objectives.aborts:
             gevent.spawn(self._end_when_missed, test)
@@ -283,6 +290,21 @@ class RunOwner:
         if are_wanted(self._options):
             self._live = LiveLines(RunView(test, self._users_there))
             self._live.start()
+
+    def _end_by_run_time(self, test: OwnedRun, run_time_s: float, page: Page, ordered_s: float) -> None:
+        """End a test of Locust's page after its run time, if Locust's timer went off before the test had begun.
+
+        Locust starts the timer when the test is ordered, and its runner stops nothing before users are spawned.
+        """
+        while self._runner.state not in (STATE_SPAWNING, STATE_RUNNING):
+            if self._running is not test:
+                return
+            gevent.sleep(_BEGINS_INTERVAL_S)
+        if time.monotonic() - ordered_s < run_time_s:
+            return
+        gevent.sleep(run_time_s)
+        if self._running is test and page.ordered_s == ordered_s:  # else the test was ordered to go on
+            self._runner.stop()
 
     def _users_there(self) -> tuple[int, int]:
         """Return how many users there are, and how many are asked for."""
@@ -390,7 +412,7 @@ class RunOwner:
         with test.troubles.during("looking at the objectives"):
             while self._running is test:
                 missed = watch.look()
-                if missed is not None:
+                if missed is not None and self._running is test:  # a look gives way to others
                     test.ended_because = f"the objective {missed.text!r} was surely missed"
                     logger.warning("%s: the run ends before its time (--slo-abort)", test.ended_because)
                     gevent.spawn(self._end_early)
@@ -403,7 +425,7 @@ class RunOwner:
         with test.troubles.during("looking at the precision"):
             while self._running is test:
                 gevent.sleep(LOOK_INTERVAL_S)
-                if self._running is test and watch.look():
+                if self._running is test and watch.look() and self._running is test:
                     logger.info("The figures are as precise as asked (--until)")
                     gevent.spawn(self._end_early)
                     return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import re
 import socket
+import time
 from argparse import Namespace
 from collections.abc import Callable
 from typing import Any
@@ -69,6 +70,8 @@ class Page:
         self._prepare = prepare
         #: The number of times that the end of a test was asked for.
         self._stops = 0
+        #: The time of the last order of a test with a run time, as `time.monotonic` has it; None if it had none.
+        self.ordered_s: float | None = None
 
     def guard(self) -> flask.Response | None:
         """Return the answer to a request that is refused; None lets it pass."""
@@ -111,6 +114,7 @@ class Page:
             raise MisuseError("the test was stopped before it began")
         # Locust reads the form of the request, and nothing else. werkzeug has the form as an attribute.
         flask.request.form = ImmutableMultiDict(kept)
+        self.ordered_s = time.monotonic() if any(kept.get("run_time", [])) else None
 
     @staticmethod
     def _check_class(settings: Any) -> None:

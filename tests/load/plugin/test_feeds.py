@@ -51,7 +51,7 @@ def test_rows_that_came_for_a_user_that_locust_has_given_up_are_the_next_users()
     waiting = gevent.spawn(rows.next_row, FEED)
     gevent.sleep(0)
     rows.receive(RowsGiven(feed=wanted.feed, first=7, number=1, test=wanted.test))
-    assert waiting.get(timeout=5) == 7
+    assert waiting.get(timeout=60) == 7
     assert asked == [wanted], "it was asked once"
 
 

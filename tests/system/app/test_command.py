@@ -20,7 +20,7 @@ from bench.wire.errors import ConnectFailed
 from bench.wire.reference import ReferenceClient
 from tests.support.folders import ROOT
 
-TIMEOUT_S = 15
+TIMEOUT_S = 60
 
 
 @pytest.fixture(autouse=True)

@@ -27,7 +27,7 @@ from bench.scenarios.tokens import tokens
 from bench.server import UvicornTestServer
 from bench.targets.process import EchoProcess
 
-LIMIT_S = 20
+LIMIT_S = 60
 NAME = FOO_BAR_TO_SENDER.name
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.support.folders import LOCUSTFILES
-from tests.support.locust_process import LOCUSTFILE, LocustProcess, operation, run, wait_until
+from tests.support.locust_process import LOCUSTFILE, LocustProcess, is_up, operation, run, wait_until
 from tests.support.ports import free_port
 
 SHAPE = LOCUSTFILES / "shape.py"
@@ -35,13 +35,6 @@ def test_other_users_beside_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert result.scenario.users_by_class == {"EchoUser": 3, "PageUser": 3}
     assert operation(result).ok > 0
     assert "users of other classes ran as well: 3 PageUser" in locust.output
-
-
-def is_up(url: str) -> bool:
-    try:
-        return httpx.get(url).status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 @pytest.mark.slow

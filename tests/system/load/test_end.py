@@ -27,6 +27,7 @@ from tests.support.locust_process import (
     LOCUSTFILE,
     LocustProcess,
     answered,
+    is_up,
     operation,
     run,
     wait_until,
@@ -36,13 +37,6 @@ from tests.support.ports import free_port
 FAILING = LOCUSTFILES / "failing_end.py"
 OPEN = LOCUSTFILES / "open.py"
 ECHO = "FOO→BAR to sender"
-
-
-def is_up(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def error_lines(output: str) -> list[str]:
@@ -82,8 +76,8 @@ def run_limited(folder: Path, files: int, *arguments: str) -> tuple[int, str, li
 
 @pytest.mark.slow
 @pytest.mark.parametrize("more", [(), ("--processes", "2")])
-def test_no_more_files_can_be_opened(tmp_path: Path, more: tuple[str, ...], unused_tcp_port: int) -> None:
-    port = str(unused_tcp_port)
+def test_no_more_files_can_be_opened(tmp_path: Path, more: tuple[str, ...]) -> None:
+    port = str(free_port())
     ports = ("--master-bind-port", port, "--master-port", port) if more else ()
     code, output, results = run_limited(tmp_path, 64, "-u", "150", "-r", "150", "-t", "3s", *more, *ports)
     assert code == 1
@@ -211,9 +205,10 @@ def test_a_working_directory_that_is_gone(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
     shutil.copy(LOCUSTFILE, home)
-    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "3s", directory=home) as locust:
-        locust.wait_for_output("All users spawned")
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", directory=home) as locust:
+        wait_until_it_loads(locust)
         shutil.rmtree(home)
+        locust.interrupt()
         code = locust.wait()
     assert code == 0, locust.output
     assert operation(locust.result()).ok > 0
@@ -418,10 +413,12 @@ def test_interrupts_after_the_result_is_stored(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_death_is_told_whatever_fails_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAILING", "bench.load.plugin.service:Service.read")
-    with LocustProcess(tmp_path, "-u", "2", "-r", "2", "-t", "3s", locustfile=FAILING) as locust:
-        locust.wait_for_output("All users spawned")
+    with LocustProcess(tmp_path, "-u", "2", "-r", "2", locustfile=FAILING) as locust:
+        wait_until_it_loads(locust)
         (service,) = locust.services()
         os.kill(service, signal.SIGKILL)
+        locust.wait_for_output("the service died: ")
+        locust.interrupt()
         assert locust.wait() == 1
     told = [line for line in error_lines(locust.output) if line.startswith("the service died: ")]
     assert len(told) == 1
@@ -454,7 +451,7 @@ def test_start_and_stop_while_the_service_is_started_again(tmp_path: Path, slow_
     ):
         locust.wait_for_output("Started slow:app at http")
         url = locust.output.partition("Started slow:app at ")[2].split()[0]
-        wait_until(lambda: is_up(port), "the page is there")
+        wait_until(lambda: is_up(f"http://127.0.0.1:{port}"), "the page is there")
 
         def start() -> dict[str, Any]:
             answer: dict[str, Any] = page.post("/swarm", data={"user_count": 2, "spawn_rate": 2, "host": url}).json()
@@ -509,7 +506,7 @@ def test_a_form_with_a_time_without_end(tmp_path: Path) -> None:
         LocustProcess(tmp_path, *arguments, headless=False) as locust,
         httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):
-        wait_until(lambda: is_up(port), "the page is there")
+        wait_until(lambda: is_up(f"http://127.0.0.1:{port}"), "the page is there")
         for field in ("warmup", "run_time"):
             answer = page.post("/swarm", data={"user_count": 1, "spawn_rate": 1, field: "99999999999h"}).json()
             assert not answer["success"]

@@ -24,6 +24,7 @@ from tests.support.locust_process import (
     LIMIT_S,
     LocustProcess,
     answered,
+    health,
     operation,
     run,
     wait_until,
@@ -94,12 +95,15 @@ def test_what_cannot_start(tmp_path: Path, arguments: list[str], code: int, line
 
 
 def test_a_service_that_dies_mid_run(tmp_path: Path) -> None:
-    with LocustProcess(tmp_path, "-u", "10", "-r", "10", "-t", "4s") as locust:
+    with LocustProcess(tmp_path, "-u", "10", "-r", "10") as locust:
         locust.wait_for_output("Started app.main:app at http")
         url = locust.output.partition("Started app.main:app at ")[2].split()[0]
         wait_until(lambda: answered(url) > 100, "the load runs")
         (service,) = locust.services()
         os.kill(service, signal.SIGKILL)
+        locust.wait_for_output("SIGKILL")
+        time.sleep(1)  # everybody tries to connect again
+        locust.interrupt()
         assert locust.wait() == 1
     result = locust.result()
     row = operation(result)
@@ -148,7 +152,7 @@ def test_users_reconnect_to_a_service_that_comes_back(tmp_path: Path) -> None:
             os.kill(first.pid, signal.SIGKILL)
             wait_until(lambda: not first.is_running, "the service is dead")
             with ServerProcess(port=port) as second:
-                wait_until(lambda: httpx.get(f"{second.url}/health").json()["clients"] == 10, "all are back")
+                wait_until(lambda: health(second.url)["clients"] == 10, "all are back")
                 wait_until(lambda: answered(second.url) > 100, "the load goes on")
                 locust.interrupt()
                 assert locust.wait() == 1
@@ -165,7 +169,7 @@ def test_timeouts_and_late_replies_are_what_the_server_made_them(
     monkeypatch.setenv("REPLY_TIMEOUT", "1")
     with ServerProcess("unreliable:app", directory=APPS) as server:
         code, locust = run(tmp_path, "--host", server.url, "-u", "20", "-r", "20", "-t", "4s", locustfile=PATIENT)
-        truth = httpx.get(f"{server.url}/counts").json()
+        truth = httpx.get(f"{server.url}/counts", timeout=LIMIT_S).json()
     assert code == 1, "timeouts are failures"
     row = operation(locust.result())
     assert row.timeouts == truth["lost"] + truth["late"]

@@ -16,7 +16,7 @@ from playwright.sync_api import FrameLocator, Page, expect
 
 from bench.results.load import LoadResult
 from tests.support.browser import Watched, browser
-from tests.support.locust_process import LocustProcess, operation, wait_until
+from tests.support.locust_process import LIMIT_S, LocustProcess, operation, wait_until
 from tests.support.ports import free_port
 from tests.system.pages.test_pages import keep_picture, violations
 
@@ -94,11 +94,11 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
 
         page.goto(origin)
         start(page, 4)
-        expect(page.locator("#socketio-bench-banner strong")).to_have_text(VERDICT, timeout=30_000)
+        expect(page.locator("#socketio-bench-banner strong")).to_have_text(VERDICT)
         assert brightness(page) < 100, "as Locust's page around it"
         page.get_by_role("tab", name="Socket.IO").click()
         frame = page.frame_locator("#socketio-bench-frame")
-        expect(frame.locator("#banner-title")).to_have_text(VERDICT, timeout=30_000)
+        expect(frame.locator("#banner-title")).to_have_text(VERDICT)
         expect(page.locator("#socketio-bench-banner")).to_be_hidden()
         expect(frame.locator("#phase")).to_contain_text("Test 1, ")
         expect(frame.locator("#objectives li")).to_contain_text("errors < 5: holds so far; errors 0")
@@ -120,14 +120,14 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
         page.evaluate("localStorage.theme = 'light'")
         page.goto(f"{origin}/?tab=socketio")
         page.set_viewport_size({"width": 390, "height": 844})
-        expect(frame.locator("#banner-title")).to_have_text(VERDICT, timeout=30_000)
+        expect(frame.locator("#banner-title")).to_have_text(VERDICT)
         assert frame.locator("body").evaluate("body => getComputedStyle(body).backgroundColor") != dark
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "390 pixels are enough"
         assert frame.locator("html").evaluate("html => html.scrollWidth <= html.clientWidth")
         page.set_viewport_size({"width": 1280, "height": 900})
 
         page.get_by_role("button", name="Stop").click()
-        expect(frame.locator("#stored li")).to_have_count(1, timeout=30_000)
+        expect(frame.locator("#stored li")).to_have_count(1)
         expect(frame.locator("#banner-title")).to_have_text(LAST_VERDICT)
         expect(frame.locator("#objectives li")).to_contain_text("errors < 5: met; errors 0")
         expect(frame.locator("#stored li").first).to_contain_text("errors 0 at ")
@@ -157,17 +157,17 @@ def test_a_run_through_the_page_with_workers_and_another_after_it(tmp_path: Path
 
         page.get_by_role("button", name="New").click()
         start(page, 2)
-        expect(frame.locator("#phase")).to_contain_text("Test 2, ", timeout=30_000)
-        expect(frame.locator("#banner-title")).to_have_text(VERDICT, timeout=30_000)
+        expect(frame.locator("#phase")).to_contain_text("Test 2, ")
+        expect(frame.locator("#banner-title")).to_have_text(VERDICT)
         assert page.request.get(f"{origin}/socketio-bench/results/1/page.html").status == 409
         worker = locust.workers()[0]
         os.kill(worker, signal.SIGKILL)
-        expect(frame.locator("#banner")).to_contain_text("1 of 2 generator processes cannot be heard", timeout=30_000)
+        expect(frame.locator("#banner")).to_contain_text("1 of 2 generator processes cannot be heard")
         assert watched.wrong == []
         assert all(asked.startswith(origin) for asked in watched.asked)
         locust.interrupt()
         assert locust.wait() == 1, locust.output
-        expect(frame.locator("#banner-title")).to_have_text("Locust does not answer", timeout=30_000)
+        expect(frame.locator("#banner-title")).to_have_text("Locust does not answer")
     assert "Traceback" not in locust.output
 
 
@@ -187,7 +187,7 @@ def test_a_generator_that_measures_itself_cannot_be_overlooked_nor_can_names_do_
         page = watched.page
         page.goto(f"{origin}/load/")
         banner = page.locator("#socketio-bench-banner")
-        expect(banner).to_have_attribute("data-level", "wrong", timeout=30_000)
+        expect(banner).to_have_attribute("data-level", "wrong")
         expect(banner).to_contain_text("The generator cannot keep up")
         assert page.evaluate("document.elementFromPoint(640, 20).closest('a').id") == "socketio-bench-banner"
         banner.click()
@@ -202,7 +202,7 @@ def test_a_generator_that_measures_itself_cannot_be_overlooked_nor_can_names_do_
         expect(own.page.locator("#curve svg path").first).to_be_visible()
         assert violations(own.page) == []
         assert (own.wrong, watched.wrong) == ([], [])
-        with httpx.Client(base_url=origin) as elsewhere:
+        with httpx.Client(base_url=origin, timeout=LIMIT_S) as elsewhere:
             refused = elsewhere.get("/load/socketio-bench/live.json", headers={"Origin": "http://evil.example"})
             assert (refused.status_code, refused.text) == (403, "refused: http://evil.example may not read this\n")
             assert elsewhere.get("/load/metrics").status_code == 200

@@ -16,7 +16,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from tests.support.folders import ROOT
-from tests.support.locust_process import LocustProcess, operation, run, wait_until
+from tests.support.locust_process import LIMIT_S, LocustProcess, operation, run, wait_until
 from tests.support.ports import free_port
 
 DASHBOARD = ROOT / "deploy/grafana/socketio-bench.json"
@@ -40,7 +40,7 @@ def prometheus(folder: Path, targets: list[str]) -> Iterator[httpx.Client]:
             [*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log, stdin=subprocess.DEVNULL
         )
         try:
-            with httpx.Client(base_url=f"http://127.0.0.1:{port}") as client:
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as client:
                 wait_until(lambda: _is_ready(client), "Prometheus is ready")
                 yield client
         finally:
@@ -107,6 +107,7 @@ def test_prometheus_scrapes_a_run_of_workers_and_answers_every_query_of_the_dash
         answered = operation(locust.result(), "FOO→BAR").ok
         most = queried(client, 'max_over_time(socketio_bench_operations_total{kind="round trip",outcome="ok"}[10m])')
     assert not unanswered
+    assert "out-of-order exemplars" not in (tmp_path / "prometheus.log").read_text()
     assert all(exemplar["labels"]["token"] for series in exemplars for exemplar in series["exemplars"])
     assert exemplars, "the slowest can be found by their tokens"
     assert [float(row["value"][1]) for row in offered] == [40]
@@ -121,7 +122,7 @@ def test_the_metrics_of_a_run_are_those_of_its_result(tmp_path: Path) -> None:
         *("--run-time", "3s"),
         headless=False,
     ) as locust:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as page:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page:
             wait_until(lambda: bool(locust.results()), "the result is stored")
             wait_until(lambda: page.get("/socketio-bench/live.json").json()["state"] == "ended", "the page knows it")
             scraped = page.get("/metrics", headers=OPENMETRICS)

@@ -24,7 +24,16 @@ from bench.timing.arrivals import schedule
 from bench.timing.histogram import Histogram
 from bench.timing.rates import RateProfile, Share
 from tests.support.folders import APPS, LOCUSTFILES
-from tests.support.locust_process import CONNECT, LocustProcess, answered, json_lines, operation, run, wait_until
+from tests.support.locust_process import (
+    CONNECT,
+    LIMIT_S,
+    LocustProcess,
+    answered,
+    json_lines,
+    operation,
+    run,
+    wait_until,
+)
 from tests.support.ports import free_port
 
 OPEN = LOCUSTFILES / "open.py"
@@ -425,8 +434,9 @@ def test_a_worker_that_quits_leaves_its_share_to_the_other(tmp_path: Path, share
     assert_accounted(result, row)
     assert not result.partial
     assert row.ok == row.sent == answered(shared.url) - before
-    last = result.timeline[round(result.window.start_s) + 5]
-    assert last.sent > 150, "in the last second of the schedule the other has the whole rate, and not its half"
+    # What a busy machine sends late is in a later second, and is there all the same.
+    last = sum(second.sent for second in result.timeline[round(result.window.start_s) + 4 :])
+    assert last > 300, "in the last two seconds of the schedule the other has the whole rate, and not its half"
     assert row.scheduled <= 1200
 
 
@@ -440,7 +450,7 @@ def test_the_rate_stays_when_the_number_of_users_changes(tmp_path: Path, shared:
             tmp_path, "OpenUser", "--web-host", "127.0.0.1", "--web-port", str(port), *more,
             locustfile=OPEN, headless=False,
         ) as locust,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as page,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):  # fmt: skip
         form = {"spawn_rate": 10, "host": shared.url, "arrivals": "constant"}
 
@@ -563,10 +573,12 @@ def test_a_task_that_catches_what_was_not_sent(tmp_path: Path) -> None:
     """The task's arrival is dropped all the same."""
     with ServerProcess() as first:
         with LocustProcess(
-            tmp_path, "StubbornUser", "--host", first.url, "-u", "2", "-r", "2", "--rate", "200:2s", locustfile=OPEN
+            tmp_path, "StubbornUser", "--host", first.url, "-u", "2", "-r", "2", "--rate", "200", locustfile=OPEN
         ) as locust:
             wait_until(lambda: answered(first.url) > 50, "the load runs")
             os.kill(first.pid, signal.SIGKILL)
+            time.sleep(1)  # arrivals go on
+            locust.interrupt()
             assert locust.wait() == 1
         result = locust.result()
         row = operation(result)

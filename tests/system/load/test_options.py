@@ -7,7 +7,7 @@ import pytest
 
 from bench.server import ServerProcess
 from tests.support.folders import LOCUSTFILES
-from tests.support.locust_process import LocustProcess, operation, run, wait_until
+from tests.support.locust_process import LIMIT_S, LocustProcess, operation, run, wait_until
 from tests.support.ports import free_port
 
 OPEN = LOCUSTFILES / "open.py"
@@ -134,7 +134,7 @@ def test_the_web_form(tmp_path: Path, shared: ServerProcess, processes: int) -> 
     arguments = ("--web-host", "127.0.0.1", "--web-port", str(port), "--host", shared.url)
     with (
         LocustProcess(tmp_path, "OpenUser", *arguments, *more, locustfile=OPEN, headless=False) as locust,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as page,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):
         wait_until(lambda: _is_up(page), "the page is there")
         text = page.get("/").text

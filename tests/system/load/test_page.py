@@ -14,7 +14,7 @@ import pytest
 from bench.server import ServerProcess
 from bench.wire.stamps import process_clock_reason
 from tests.support.folders import APPS, LOCUSTFILES, ROOT
-from tests.support.locust_process import CONNECT, LocustProcess, operation, run, wait_until
+from tests.support.locust_process import CONNECT, LIMIT_S, LocustProcess, operation, run, wait_until
 from tests.support.ports import free_port
 
 USER, PASSWORD, KEY = "gardener", "hunter22/?@", "k3y-0815"
@@ -48,11 +48,11 @@ def assert_not_shown(text: str) -> None:
 
 
 @contextmanager
-def page_of(folder: Path, *arguments: str) -> Iterator[tuple[LocustProcess, httpx.Client]]:
+def page_of(folder: Path, *arguments: str, **options: Any) -> Iterator[tuple[LocustProcess, httpx.Client]]:
     port = free_port()
     with (
-        LocustProcess(folder, "--web-port", str(port), *arguments, headless=False) as locust,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as page,
+        LocustProcess(folder, "--web-port", str(port), *arguments, headless=False, **options) as locust,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):
         wait_until(lambda: _is_up(port), "the page is there")
         yield locust, page
@@ -127,6 +127,41 @@ def test_what_the_page_may_set_and_who_may_order(tmp_path: Path) -> None:
         locust.interrupt()
         assert locust.wait() == 0
     assert not elsewhere.exists()
+    assert "Traceback" not in locust.output
+
+
+SLOW_TO_BEGIN = """
+import gevent
+from locust import events
+from bench import SocketIOUser, task
+from bench.scenarios.catalogue import FOO_BAR_TO_SENDER
+
+begun = []
+
+
+class Echo(SocketIOUser):
+    @task
+    async def foo_bar(self):
+        await self.round_trip(FOO_BAR_TO_SENDER)
+
+
+@events.test_start.add_listener
+def prepare(environment, **_):
+    begun.append(environment)
+    gevent.sleep(0 if len(begun) == 1 else 2)
+"""
+
+
+def test_a_run_that_takes_longer_to_begin_than_it_should_last_ends(tmp_path: Path) -> None:
+    """Locust's timer has gone off before there was anything to stop."""
+    (tmp_path / "users.py").write_text(SLOW_TO_BEGIN)
+    with page_of(tmp_path, locustfile=tmp_path / "users.py") as (locust, page):
+        for number in (1, 2):
+            assert swarm(page, run_time="1s")["success"] is True
+            wait_until(lambda: len(locust.results()) == number, "the run has ended")  # noqa: B023
+        locust.interrupt()
+        assert locust.wait() == 0
+    assert operation(locust.results()[1]).ok > 0
     assert "Traceback" not in locust.output
 
 

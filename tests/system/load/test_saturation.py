@@ -15,7 +15,7 @@ import pytest
 from bench.targets.process import EchoProcess
 from bench.wire.stamps import received_clock
 from tests.support.folders import LOCUSTFILES
-from tests.support.locust_process import LocustProcess, operation, run, wait_until
+from tests.support.locust_process import LocustProcess, answered, health, operation, run, wait_until
 
 OPEN = LOCUSTFILES / "open.py"
 
@@ -24,12 +24,14 @@ OPEN = LOCUSTFILES / "open.py"
 @pytest.mark.parametrize("rate", ["", "200"])
 def test_a_generator_that_is_stopped_for_a_while(tmp_path: Path, rate: str) -> None:
     arguments = ["--rate", rate] if rate else []
-    with LocustProcess(tmp_path, "-u", "5", "-r", "5", "-t", "7s", *arguments) as locust:
+    with LocustProcess(tmp_path, "-u", "5", "-r", "5", *arguments) as locust:
         locust.wait_for_output("All users spawned")
         time.sleep(2)
         locust.process.send_signal(signal.SIGSTOP)
         time.sleep(3)
         locust.process.send_signal(signal.SIGCONT)
+        time.sleep(2)
+        locust.interrupt()
         locust.wait()
     generator = locust.result().generator
     assert generator.verdict == "saturated"
@@ -54,13 +56,18 @@ def test_a_generator_that_is_stopped_for_a_while(tmp_path: Path, rate: str) -> N
 
 @pytest.mark.slow
 def test_one_of_two_workers_that_is_stopped_for_a_while(tmp_path: Path) -> None:
-    with LocustProcess(tmp_path, "-u", "4", "-r", "4", "-t", "7s", "--processes", "2") as locust:
-        locust.wait_for_output("All users spawned")
+    with LocustProcess(tmp_path, "-u", "4", "-r", "4", "--processes", "2") as locust:
+        # On a busy machine the master may never say that all users are there.
+        locust.wait_for_output("Started app.main:app at http")
+        url = locust.output.partition("Started app.main:app at ")[2].split()[0]
+        wait_until(lambda: health(url)["clients"] == 4 and answered(url) > 100, "the load runs")
         time.sleep(2)
         stopped = locust.workers()[0]
         os.kill(stopped, signal.SIGSTOP)
         time.sleep(2.5)
         os.kill(stopped, signal.SIGCONT)
+        time.sleep(2)
+        locust.interrupt()
         locust.wait()
     generator = locust.result().generator
     assert generator.verdict == "saturated"

@@ -14,10 +14,12 @@ from bench.server import ServerProcess
 from tests.support.folders import LOCUSTFILES
 from tests.support.locust_process import (
     CONNECT,
+    LIMIT_S,
     LOCUST,
     LOCUSTFILE,
     LocustProcess,
     answered,
+    is_up,
     json_lines,
     operation,
     run,
@@ -26,13 +28,6 @@ from tests.support.locust_process import (
 from tests.support.ports import free_port
 
 BEHAVIOUR = LOCUSTFILES / "behaviour.py"
-
-
-def is_up(port: int) -> bool:
-    try:
-        return httpx.get(f"http://127.0.0.1:{port}/").status_code == 200
-    except httpx.TransportError:
-        return False
 
 
 def notes_of(locust: LocustProcess, what: str | None = None) -> list[dict[str, Any]]:
@@ -214,7 +209,7 @@ def test_web_page(tmp_path: Path, shared: ServerProcess) -> None:
     arguments = ("--web-host", "127.0.0.1", "--web-port", str(port), "--host", shared.url)
     with (
         LocustProcess(tmp_path, *arguments, headless=False) as locust,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as page,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=LIMIT_S) as page,
     ):
         locust.wait_for_output("Starting web interface")
 
@@ -224,7 +219,7 @@ def test_web_page(tmp_path: Path, shared: ServerProcess) -> None:
         def answers(operation: str = "FOO→BAR to sender") -> int:
             return sum(row["num_requests"] for row in statistics()["stats"] if row["name"] == operation)
 
-        wait_until(lambda: is_up(port), "the page is there")
+        wait_until(lambda: is_up(f"http://127.0.0.1:{port}"), "the page is there")
         before = answered(shared.url)
         assert page.post("/swarm", data={"user_count": 4, "spawn_rate": 4, "host": shared.url}).json()["success"]
         wait_until(lambda: answers() > 100, "the page shows requests")
@@ -255,7 +250,7 @@ def test_web_page(tmp_path: Path, shared: ServerProcess) -> None:
 def test_a_page_that_is_closed_before_a_run(tmp_path: Path) -> None:
     port = free_port()
     with LocustProcess(tmp_path, "--web-host", "127.0.0.1", "--web-port", str(port), headless=False) as locust:
-        wait_until(lambda: is_up(port), "the page is there")
+        wait_until(lambda: is_up(f"http://127.0.0.1:{port}"), "the page is there")
         locust.interrupt()
         assert locust.wait() == 0
     assert locust.results() == []

@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import httpx
 import msgpack
 import psutil
 import pytest
@@ -23,6 +22,7 @@ from tests.support.locust_process import (
     LIMIT_S,
     LocustProcess,
     answered,
+    health,
     operation,
     run,
     wait_until,
@@ -87,8 +87,9 @@ def test_the_share_of_a_worker_that_is_lost_is_taken_over(tmp_path: Path, servic
     assert sum(second.dropped for second in result.timeline) == row.dropped
     assert result.partial_reason is not None
     assert f"{row.dropped} arrivals of its share were lost with it" in result.partial_reason
-    last = [second for second in result.timeline if second.t + 1 <= result.window.end_s][-1]
-    assert last.sent > 75, "at the end the other one has the whole rate, and not its half"
+    # What a busy machine sends late is in a later second, and is there all the same.
+    last = sum(second.sent for second in result.timeline[round(result.window.start_s) + 10 :])
+    assert last > 150, "in the last two seconds the other one has the whole rate, and not its half"
 
 
 @pytest.mark.slow
@@ -110,7 +111,7 @@ def test_forked_workers_end_with_their_master(tmp_path: Path, service: ServerPro
         os.kill(locust.process.pid, signal.SIGKILL)
         locust.wait()
         # Locust itself would give them a minute.
-        assert not psutil.wait_procs(workers, timeout=20)[1]
+        assert not psutil.wait_procs(workers, timeout=40)[1]
         assert "the master of this worker has ended" in locust.output
 
 
@@ -186,7 +187,7 @@ def test_a_worker_that_quits_while_users_are_spawned_leaves_the_window_to_the_ot
     with LocustProcess(tmp_path, "--host", service.url, "-u", "6", "-r", "2", "--processes", "2") as locust:
         wait_until(lambda: answered(service.url) > 0, "the first users are there")
         os.kill(locust.workers()[0], signal.SIGINT)
-        wait_until(lambda: httpx.get(f"{service.url}/health").json()["clients"] == 6, "all users are the other one's")
+        wait_until(lambda: health(service.url)["clients"] == 6, "all users are the other one's")
         before = answered(service.url)
         wait_until(lambda: answered(service.url) > before + 300, "the load runs")
         locust.interrupt()
@@ -431,7 +432,7 @@ def test_ctrl_c_while_the_master_initialises(
             owner.interrupt()
             assert owner.wait() == 130
             # Without a word of its master, it would wait a minute for it.
-            waiting.process.wait(20)
+            waiting.process.wait(40)
     assert "Traceback" not in owner.output + waiting.output
 
 
@@ -448,7 +449,7 @@ def test_a_master_that_ends_while_its_worker_connects(tmp_path: Path, answers: t
                 data = {"index": 0} if kind == "ack" else None
                 ending.send_multipart([name, msgpack.dumps((kind, data, name.decode()))])
             # Without its listener it would wait a minute for a sign of its master, or for ever to be greeted.
-            assert connecting.process.wait(20) == 0
+            assert connecting.process.wait(40) == 0
     assert "Traceback" not in connecting.output
 
 

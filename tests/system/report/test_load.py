@@ -14,7 +14,7 @@ class TestLoadTable:
             "from bench.report.load import load_document; from bench.report.formats.text import print_document;"
             "print_document(load_document(load_result()), Console()); print(threading.active_count())"
         )
-        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30, cwd=ROOT)
+        said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
         assert "\noperation " in said.stdout, said.stderr
         assert said.stdout.endswith("generator ok\n1\n")
         assert "\x1b" not in said.stdout

@@ -33,5 +33,5 @@ def test_inside_a_process_that_is_patched_for_gevent() -> None:
         "from pathlib import Path; from bench.results.provenance import *;"
         "print(machine_info().cpu['count'], commit_info(Path('/')).id, 'uvicorn' in packages())"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=30)
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert said.stdout == f"{os.cpu_count()} unversioned True\n", said.stderr

@@ -21,7 +21,7 @@ from bench.server import ServerCommand, ServerError, ServerOptions, ServerProces
 from tests.support.folders import APPS
 from tests.support.server_traces import traces
 
-LIMIT_S = 20
+LIMIT_S = 60
 
 
 @pytest.fixture(autouse=True)

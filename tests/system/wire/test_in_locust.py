@@ -25,7 +25,7 @@ told = []
 async def use(transports, url):
     client = FastClient()
     await client.connect(url, transports=transports)
-    answer = await client.call("FOO", {"name": "a", "to": "sender"}, timeout=5)
+    answer = await client.call("FOO", {"name": "a", "to": "sender"}, timeout=60)
     await client.disconnect()
     told.append([*transports, answer])
 

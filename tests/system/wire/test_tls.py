@@ -32,7 +32,7 @@ TRANSPORTS: dict[str, tuple[TransportName, ...]] = {
 
 
 def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=30)
+    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True, timeout=60)
 
 
 def sign(folder: Path, name: str, extensions: str) -> None:
