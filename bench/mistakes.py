@@ -10,6 +10,7 @@ import os
 import sys
 import traceback
 from functools import cache
+from pathlib import Path
 from types import TracebackType
 
 from bench.places import place_of
@@ -21,6 +22,9 @@ _MISUSE = 2
 
 #: The variable of the environment that asks every command for tracebacks.
 TRACEBACK = "BENCH_TRACEBACK"
+
+#: The name of the program in a process of `bench load`.
+_BENCH_LOAD = "bench load"
 
 #: The function of Locust in which a locustfile runs.
 _LOADING = "load_locustfile"
@@ -43,7 +47,11 @@ def tell_mistakes_in_one_line() -> None:
         said = f"{error_line(error)} ({TRACEBACK}=1 shows the traceback)"
         if isinstance(error, SettingError):
             said = one_line(error)
-        sys.stderr.write(f"locust: error: {place}: {said}\n")
+        elif isinstance(error, SyntaxError) and error.filename:  # no line of that file was run
+            place = f"{Path(error.filename).name}:{error.lineno}"
+            said = f"it is not Python: {one_line(error.msg)}"
+        program = "bench" if sys.argv[0] == _BENCH_LOAD else "locust"
+        sys.stderr.write(f"{program}: error: {place}: {said}\n")
         sys.stderr.flush()
         raise SystemExit(_MISUSE)
 

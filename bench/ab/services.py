@@ -9,6 +9,7 @@ the end of a restart, however that comes.
 import contextlib
 import os
 import random
+import re
 import secrets
 import signal
 import subprocess
@@ -52,6 +53,9 @@ from bench.wire.errors import ClientError
 
 #: The names of the two sides.
 NAMES = ("A", "B")
+
+#: The words of Node and of Python about a package that is not installed.
+_MISSING_PACKAGE = re.compile(r"(Cannot find (module|package)|No module named) '")
 
 #: The bursts of the trial, which shows that both services answer.
 _TRIAL = BurstPlan(burst=5, pairs=2, in_flight=4, saturated_burst=8, saturated_pairs=2, warm_up=1)
@@ -195,7 +199,8 @@ class ServicePair:
                 raise AbError(f"{self._named(side)}: {reason}{self._empty_submodules(side)}")
         if len(reasons) > 1:
             raise AbFailedError(
-                f"neither revision's service starts; {self._named(0)}: {reasons[0]}{self._empty_submodules(0)}"
+                f"neither revision's service starts; {self._named(0)}: {reasons[0]}{self._missing_packages(reasons[0])}"
+                f"{self._empty_submodules(0)}"
             )
         for side, reason in reasons.items():
             raise self._failure(side, f"{reason}; {NAMES[1 - side]} started")
@@ -273,6 +278,16 @@ class ServicePair:
     def _failure(self, side: int, reason: str) -> AbFailedError:
         other = f" (it was fine {self._restarts} times before)" if self._restarts else ""
         return AbFailedError(f"{self._named(side)}: {reason}{other}{self._empty_submodules(side)}")
+
+    def _missing_packages(self, reason: ServerError) -> str:
+        """Return the tail of a message that says how a revision's folder gets packages, if its command misses some."""
+        plan = self._plan
+        if plan.command is None or plan.prepare is not None or plan.links or not _MISSING_PACKAGE.search(str(reason)):
+            return ""
+        return (
+            "; a revision's folder has only what git has: install the rest with --prepare, as in --prepare 'npm ci', "
+            "or share your own with --link, as in --link node_modules"
+        )
 
     def _empty_submodules(self, side: int) -> str:
         """Return the tail of a message that names a possible cause: submodules that the user's checkout lacks, too."""

@@ -32,6 +32,8 @@ _SEARCHED_LINES = 60
 _HEAD_LINES = 12
 #: The name that an error of Node's stack begins with: `TypeError: …`, `Error [ERR_MODULE_NOT_FOUND]: …`.
 _ERROR_NAME = re.compile(r"\s*(Uncaught )?[\w.$]*(Error|Exception)( \[\w+\])?: ")
+#: The beginning of each line of an error of npm.
+_OF_NPM = re.compile(r"npm (error|ERR!)")
 #: The line above frames that are of no error: they say where Node emitted the error whose stack is above.
 _NO_ERROR = re.compile(r"Emitted '.*' event")
 _SHOWN_CHARACTERS = 500
@@ -176,10 +178,11 @@ def last_lines(log: str) -> str:
     """Return the end of a log in one line; empty if nothing was written.
 
     A traceback of Python, or an error of Node with its stack, may be further up in the log, because a server may go on
-    writing after it. Then the end of that is returned instead.
+    writing after it. Then the end of that is returned instead. npm ends with advice and the name of a file: the
+    beginning of its error is returned.
     """
     lines = [line for line in log.strip().splitlines()[-_SEARCHED_LINES:] if line.strip()]
-    found = _last_traceback(lines) or _last_stack(lines) or lines[-_LAST_LINES:]
+    found = _last_traceback(lines) or _last_stack(lines) or _first_of_npm(lines) or lines[-_LAST_LINES:]
     return one_line(" | ".join(line.strip() for line in found), _SHOWN_CHARACTERS)
 
 
@@ -204,6 +207,15 @@ def _last_stack(lines: Sequence[str]) -> Sequence[str]:
             if not _NO_ERROR.match(head):
                 return [head, _place(lines[number:])]
     return ()
+
+
+def _first_of_npm(lines: Sequence[str]) -> Sequence[str]:
+    """Return the first lines of the error with which npm ended; empty if the log does not end with such an error."""
+    begin = len(lines)
+    while begin and _OF_NPM.match(lines[begin - 1]):
+        begin -= 1
+    said = [line for line in lines[begin:] if _OF_NPM.sub("", line).strip()]
+    return said[:_LAST_LINES]
 
 
 def _stack_head(above: Sequence[str]) -> str:

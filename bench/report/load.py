@@ -52,6 +52,8 @@ _TIMES = ("p50", "p90", "p99", "p99_9", "max")
 
 _FORCED = "ended by force: outstanding replies were not awaited"
 
+#: The kinds of failures that the row of an operation names.
+_KINDS_IN_A_ROW = 3
 #: The share of the arrivals from which on their wait for a free user is worth a remark.
 _TOO_FEW_USERS = 0.01
 
@@ -160,12 +162,23 @@ def _table(
     return Table(
         columns=(Column(heading, "name"), *(Column(title) for title, _ in columns)),
         rows=tuple(
-            Row((operation.label, *cells), "worse" if unspoken_of(operation, result.objectives) else "plain")
+            Row((operation.label, *cells), "worse", reason=_kinds_of_failures(operation))
+            if unspoken_of(operation, result.objectives)
+            else Row((operation.label, *cells))
             for operation, *cells in zip(result.operations, *(cells for _, cells in columns), strict=True)
         ),
         extends=extends,
         shapes=shapes,
     )
+
+
+def _kinds_of_failures(operation: Operation) -> str:
+    """Return how the performances of an operation failed, the most frequent kinds first; empty without such a kind."""
+    kinds = [*operation.errors.items(), *((f"dropped: {why}", n) for why, n in operation.dropped_because.items())]
+    kinds.sort(key=lambda kind: -kind[1])
+    named = [f"{kind} ({count(times)} times)" if times > 1 else kind for kind, times in kinds[:_KINDS_IN_A_ROW]]
+    more = len(kinds) - len(named)
+    return "; ".join(named) + (f"; and {counted(more, 'more kind')}" if more > 0 else "")
 
 
 def _count_columns(result: LoadResult) -> list[Cells]:

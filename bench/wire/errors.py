@@ -285,6 +285,8 @@ def os_reason(error: OSError) -> str:
         return file_limit_reason(number)
     if number == errno.EADDRNOTAVAIL and (reason := port_limit_reason()) is not None:
         return reason
+    if isinstance(error, socket.gaierror) and error.strerror:  # its number is the resolver's
+        return one_line(error.strerror).lower()
     return os.strerror(number).lower() if number > 0 else one_line(error)
 
 

@@ -49,6 +49,15 @@ Emitted 'error' event on Server instance at:
 
 Node.js v20.20.2
 """
+#: The words of npm 10 about a script that is not there.
+NPM = """
+> build
+npm error Missing script: "build"
+npm error
+npm error To see a list of scripts, run:
+npm error   npm run
+npm error A complete log of this run can be found in: /root/.npm/_logs/2026-debug-0.log
+"""
 
 
 @pytest.mark.parametrize(
@@ -63,6 +72,8 @@ Node.js v20.20.2
         ("Traceback (most recent call last):\n  cut", "Traceback (most recent call last): | cut"),
         (TRACEBACK + "INFO: more\n" * 100, "INFO: more | INFO: more | INFO: more"),
         (STACK, "TypeError: data is undefined | at say (server.js:3:5)"),
+        (NPM, 'npm error Missing script: "build" | npm error To see a list of scripts, run: | npm error npm run'),
+        (NPM + "INFO: up\nINFO: a\nINFO: b\n", "INFO: up | INFO: a | INFO: b"),
         (NOT_FOUND, "Error: Cannot find module 'socket.io' | at Object.<anonymous> (/srv/chat/server.js:2:20)"),
         (
             IN_USE,

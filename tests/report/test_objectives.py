@@ -210,6 +210,7 @@ def test_rows_of_a_load_fail_unless_an_objective_speaks_of_it() -> None:
     other = cases(load_document(load_result(operations=(with_failures(timeouts=1),), objectives=(allowed,))))
 
     assert [type(outcome) for outcome in unspoken["say"].result] == [Failure]
+    assert unspoken["say"].result[0].message.endswith(": refused")
     assert spoken["say"].result == []
     assert [type(outcome) for outcome in other["say"].result] == [Failure]
 

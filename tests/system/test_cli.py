@@ -94,6 +94,23 @@ class TestAsAProcess:
         assert (ended.returncode, ended.stderr) == (0, "")
         assert ("load/" in ended.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
+    @pytest.mark.parametrize(
+        ("written", "said"),
+        [
+            ("async def go(self)\n", "wrong.py:2: it is not Python: expected ':'"),
+            ("go = nowhere\n", "wrong.py:2: NameError: name 'nowhere' is not defined (BENCH_TRACEBACK=1 shows the "),
+        ],
+    )
+    def test_a_mistake_in_a_locustfile_of_bench_load_has_its_place(
+        self, tmp_path: Path, written: str, said: str
+    ) -> None:
+        (tmp_path / "wrong.py").write_text(f"from bench import SocketIOUser\n{written}")
+        command = [sys.executable, "-m", "bench", "load", "-f", "wrong.py"]
+        ended = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        assert (ended.returncode, ended.stdout) == (2, "")
+        assert ended.stderr.startswith(f"bench: error: {said}")
+        assert ended.stderr.count("\n") == 1
+
     def test_errors_that_cannot_be_told_leave_the_exit_code(self, results: Path) -> None:
         with Path("/dev/full").open("wb") as full:
             ended = subprocess.run([*BENCH, "compare", "load/1", "load/9", "--results", results], stderr=full)

@@ -103,6 +103,14 @@ def test_a_preparation_that_fails_is_named_with_its_last_words(repository: TestR
     assert kept_logs(temporary) == {"prepare-A.log": "no index\n"}
 
 
+def test_packages_that_a_revisions_folder_lacks_have_advice(repository: TestRepository, temporary: Path) -> None:
+    missing = f"{sys.executable} -c 'import nothing_of_this_name' {{port}}"
+    code, _, err = ran(repository, temporary, "old", "WORKTREE", *ROUND_TRIP, "--serve", missing)
+    assert code == 1
+    assert "No module named 'nothing_of_this_name'" in err
+    assert "; a revision's folder has only what git has: install the rest with --prepare, as in " in err
+
+
 def test_a_program_that_is_not_there_is_misuse(repository: TestRepository, temporary: Path) -> None:
     code, out, err = ran(repository, temporary, "old", "WORKTREE", *ROUND_TRIP, "--serve", "nothere {port}")
     assert (code, out) == (2, "")
