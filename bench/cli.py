@@ -137,6 +137,10 @@ def _run() -> int:
         return INTERRUPTED
     except BrokenPipeError:
         return BROKEN_PIPE
+    except SystemExit as error:  # typer ends the process for a reader that has gone, with the code of a failure
+        if isinstance(error.__context__, BrokenPipeError):
+            return BROKEN_PIPE
+        raise
     except OSError as error:
         return fail(_os_error(error), FAILED)
     except Exception as error:

@@ -24,6 +24,7 @@ from pytest_benchmark.storage.file import FileStorage
 
 from bench.checkout import DEFAULT_APP, checkout_around
 from bench.latency import early  # noqa: F401  # first of those that import much
+from bench.latency.failures import Failures
 from bench.latency.options import (
     DEFAULT_REPLY_TIMEOUT,
     EFFORTS,
@@ -56,7 +57,7 @@ from bench.results.files import write_whole
 from bench.results.header import CommitInfo
 from bench.results.labels import LABEL_HELP, NOTE_HELP
 from bench.results.latency import LatencyBenchmark, LatencyDetails, LatencyResult
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_option_file, check_page_file
 from bench.results.provenance import commit_elsewhere, commit_info, service_directory
 from bench.results.requirements import other_packages, project_folders
 from bench.results.service_log import log_of_files
@@ -105,6 +106,7 @@ _JUNIT_FAILED = pytest.StashKey[bool]()
 _RESULTS = pytest.StashKey[Path | None]()
 #: The file of the page, if the user wants one.
 _REPORT = pytest.StashKey[Path | None]()
+_FAILURES = pytest.StashKey[Failures]()
 _CLEANUP = pytest.StashKey[contextlib.ExitStack]()
 
 
@@ -312,6 +314,8 @@ def pytest_configure(config: pytest.Config) -> None:
         option.benchmark_columns = COLUMNS
     chosen = config.stash[OPTIONS]
     config.pluginmanager.register(Progress(config, float(option.benchmark_max_time), chosen.processes))
+    config.stash[_FAILURES] = Failures(chosen.hide)
+    config.pluginmanager.register(config.stash[_FAILURES])
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
@@ -451,7 +455,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, exitstatu
     _store(config)
     saved: Path | None = getattr(_benchmarks(config).storage, "saved", None)
     report = _written_page(config, saved)
-    if benchmarks:
+    if benchmarks or config.stash[_FAILURES].found:
         _write_junit(config, benchmarks, terminalreporter)
     _write(terminalreporter, ending(benchmarks, saved, report))
     if benchmarks and _is_part(config.stash[OPTIONS]):
@@ -485,21 +489,26 @@ def _write_junit(
     if file is None:
         return
     try:
-        write_whole(file, [junit.render(session_document(benchmarks)).encode()])
+        write_whole(file, [junit.render(session_document(benchmarks, config.stash[_FAILURES].found)).encode()])
     except OSError as error:
         config.stash[_JUNIT_FAILED] = True
         reporter.write_line(f"--junit {config.option.junit}: {error.strerror or error}", red=True)
 
 
 def _written_page(config: pytest.Config, saved: Path | None) -> Path | None:
-    """Write the page of the session that was stored, if the user wants one; return its file, None if there is none."""
-    report = config.stash[_REPORT]
-    if report is None or saved is None:
+    """Write the page of the session, if the user wants one; return its file, None if there is none.
+
+    If nothing is stored because everything failed, the page says that.
+    """
+    report, failures = config.stash[_REPORT], config.stash[_FAILURES].found
+    if report is None or (saved is None and not failures):
         return None
     try:
-        result = load(saved)
+        result = None if saved is None else load(saved)
         if isinstance(result, LatencyResult):
             write_page(REPORT, report, [latency_document(result)])
+        elif result is None:
+            write_page(REPORT, report, [session_document([], failures)])
     except ResultError as error:
         config.stash[_FAILURE] = str(error)
         _benchmarks(config).logger.error(str(error))
@@ -536,8 +545,10 @@ def pytest_benchmark_update_json(config: pytest.Config, output_json: dict[str, A
     for number, benchmark in enumerate(output_json["benchmarks"]):
         benchmark["extra_info"].update(words.written())
         if number == 0:
-            logged = {} if log is None else {"service_log": log}
-            benchmark["extra_info"].update(LatencyDetails(command=_typed_command(config), **logged).written())
+            whole: dict[str, Any] = {"command": _typed_command(config)}
+            whole |= {} if log is None else {"service_log": log}
+            whole |= {"failures": tuple(failures)} if (failures := config.stash[_FAILURES].found) else {}
+            benchmark["extra_info"].update(LatencyDetails(**whole).written())
         _, found, rest = benchmark["fullname"].rpartition("latency/bench_")
         if found:
             benchmark["fullname"] = f"bench/{found}{rest}"
@@ -598,7 +609,7 @@ def _report_of(config: pytest.Config) -> Path | None:
     if given is None:
         return None
     try:
-        check_option_file(REPORT, Path(given))
+        check_page_file(REPORT, Path(given))
     except ResultError as error:
         raise pytest.UsageError(str(error)) from None
     return config.invocation_params.dir / given

@@ -43,6 +43,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "interval-coverage": ("python -m measurements.interval_coverage",),
     "steadiness": ("python -m measurements.steadiness",),
     "saturation": ("python -m measurements.saturation",),
+    "looks": ("python -m measurements.looks",),
     "spinner": ("python -m measurements.spinner",),
     "gevent-loop": ("python -m measurements.gevent_loop",),
     "install": ("python -m measurements.install --revision a773bc3", "python -m measurements.install"),

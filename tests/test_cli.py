@@ -110,6 +110,11 @@ def test_charts_without_their_packages_are_one_line(
         ),
         (["compare", "1", "2", "--chart", "a.gif"], "--chart a.gif: its name has to end in .html, .svg, .png"),
         (["compare", "1", "2", "--json", "no/a.json"], "--json no/a.json: there is no such folder"),
+        (
+            ["compare", "1", "2", "--report", "a.pdf"],
+            "--report a.pdf: a page is HTML: name a file that ends in .html; "
+            "`bench show RESULT --format svg,png --output FOLDER` makes pictures",
+        ),
         (["compare", "1", "2", "--markdown", "no/a.md"], "--markdown no/a.md: there is no such folder"),
         *[
             ([*command, option, "/"], f"{option} /: that is a folder; name a file in it")
@@ -240,8 +245,8 @@ class TestCompare:
         code, _, err = bench(capsys, "compare", written["json"], "latency/4", "--results", results)
         assert (code, err) == (
             2,
-            f"bench: error: {written['json']}: has schema 'compare/1', but this version reads "
-            "'load/1', 'load/2', 'load/3', 'load/4' or 'load/5'\n",
+            f"bench: error: {written['json']}: a comparison of stored results ('compare/1'), and no result to compare: "
+            "`bench report` makes its page\n",
         )
 
     def test_a_file_that_cannot_be_written(

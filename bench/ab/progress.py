@@ -11,6 +11,7 @@ from bench.ab.news import Notice, Report, State
 from bench.printable import printable
 from bench.report.lines import print_line
 from bench.statistics.estimates import Estimate
+from bench.timing.durations import span_text
 
 #: The time between two lines, in seconds.
 _LINE_EVERY_S = 15.0
@@ -48,7 +49,7 @@ class AbProgress:
             else:
                 self._bar.update(self._task, doing=printable(state), refresh=True)
             return
-        doing, left = state_words(state), f"{state.left_s:.0f} s left"
+        doing, left = state_words(state), f"{span_text(round(state.left_s))} left"
         if self._bar is not None:
             done = state.elapsed_s / (state.elapsed_s + state.left_s)
             self._bar.update(self._task, completed=done, doing=doing, left=left, refresh=True)

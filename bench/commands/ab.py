@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench.ab.errors import AbFailedError
 from bench.commands.connection_options import with_connection_options
 from bench.commands.output import (
     JsonFile,
@@ -25,7 +26,7 @@ from bench.commands.output import (
 )
 from bench.objectives.outcome import IfUndecided, exit_code
 from bench.project_settings import DEFAULT_RESULTS
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_option_file, check_page_file
 from bench.scenarios.catalogue import AB_BENCHMARKS
 
 _BUILT_IN = ", ".join(benchmark.name for benchmark in AB_BENCHMARKS)
@@ -123,7 +124,7 @@ def ab(
     from bench.ab.progress import AbProgress
     from bench.ab.run import compare_revisions
     from bench.commands.console import Console
-    from bench.report.ab import ab_document
+    from bench.report.ab import ab_document, failed_ab_document
     from bench.report.formats import markdown as markdown_format
     from bench.report.formats.text import print_document
     from bench.report.lines import print_stored
@@ -160,12 +161,17 @@ def ab(
     check_option_file("--markdown", markdown)
     check_json_folder(json_file)
     check_option_file("--junit", junit_file)
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     words = given_words(label, note)
     if process_clock:
         take_process_clock()
-    with AbProgress(Console(stderr=True)) as report:
-        result = compare_revisions(planned, a, b, Path.cwd(), report)
+    try:
+        with AbProgress(Console(stderr=True)) as report:
+            result = compare_revisions(planned, a, b, Path.cwd(), report)
+    except AbFailedError as error:
+        failed = failed_ab_document(a, b, str(error), typed_bench_command(planned.hide))
+        show_and_keep(lambda: None, lambda: write_junit(junit_file, failed), lambda: write_report(report_file, failed))
+        raise
     result = result.model_copy(update=words | {"command": typed_bench_command(planned.hide)})
     console, document = Console(stderr=is_stdout(json_file)), ab_document(result)
 

@@ -25,7 +25,7 @@ from bench.commands.output import (
 )
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_page_file
 
 
 def accuracy(
@@ -92,7 +92,7 @@ def accuracy(
     from bench.wire.clock_option import take_process_clock
 
     check_json_folder(json_file)
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     progress = Console(stderr=True)
     if process_clock:
         take_process_clock()
@@ -147,7 +147,7 @@ def _wire(
     from bench.validation.wire.tools import chosen
 
     check_json_folder(json_file)
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     try:
         tools = chosen(only, with_peers)
     except ValueError as error:

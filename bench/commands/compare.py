@@ -19,7 +19,7 @@ from bench.commands.output import (
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_option_file, check_page_file
 
 
 def compare(
@@ -64,7 +64,7 @@ def compare(
 
     form = None if chart is None else chart_format("--chart", chart)
     check_json_folder(json_file)
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     for option, path in (("--markdown", markdown), ("--chart", chart)):
         check_option_file(option, path)
     sides = select(Store(results), old, new, last)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from bench.commands.output import FAILED, MISSED, MISUSE, fail
+from bench.commands.output import BROKEN_PIPE, FAILED, MISSED, MISUSE, fail
 from bench.commands.passing_on import PassingOn, wants_help
 from bench.machine.interrupts import INTERRUPTED
 from bench.mistyped import unknown_option
@@ -66,6 +66,8 @@ def latency(context: typer.Context) -> int:
         return fail(f"{unknown_option(str(error), names)}; see `bench latency --help`", MISUSE)
     except SessionMisuseError as error:
         return fail(str(error), MISUSE)
+    if ended.has_lost_reader:
+        return BROKEN_PIPE
     return MISSED if ended.has_missed else _exit_code(int(ended.code))
 
 

@@ -3,6 +3,7 @@
 import datetime as dt
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -16,7 +17,7 @@ from bench.commands.output import (
     wanted_labels,
     write_json,
 )
-from bench.commands.show import FOLDERS
+from bench.commands.show import FOLDERS, why_refused
 from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.results.errors import ResultError
@@ -88,5 +89,6 @@ def _of_checks() -> "tuple[Mapping[str, type[ListedHeader]], Mapping[str, Summar
     return listing.MODELS, listing.SUMMARIES
 
 
-def _say_left_out(reason: str) -> None:
+def _say_left_out(path: Path, reason: str) -> None:
+    reason = why_refused(path) or reason  # `bench show` reads all of it
     print(f"bench: left out: {printable(' '.join(reason.split()))}", file=sys.stderr)  # noqa: T201

@@ -19,7 +19,7 @@ from bench.commands.output import (
     write_report,
 )
 from bench.project_settings import DEFAULT_RESULTS
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_page_file
 
 
 def peers(
@@ -56,7 +56,7 @@ def peers(
     from bench.validation.peers.document import peers_document
     from bench.validation.peers.run import chosen, compare_peers
 
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     numbers = connections.split(",")
     if not all(number.isdecimal() and int(number) for number in numbers):
         return fail(f"--connections {connections}: give numbers of connections, such as 50,1000", MISUSE)

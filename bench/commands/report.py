@@ -14,7 +14,7 @@ from bench.printable import printable
 from bench.project_settings import DEFAULT_RESULTS
 from bench.report.picture_files import PICTURES, NamedDocument, picture_formats, write_pictures
 from bench.results.errors import ResultError
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_page_file
 
 if TYPE_CHECKING:
     from bench.report.document import Document
@@ -69,7 +69,7 @@ def report(
         if form != PAGE:
             known = ", ".join((PAGE, *PICTURES))
             raise ResultError(f"--format {form}: there is no such format here, only {known}; bench show has others")
-        check_option_file("--output", output)
+        check_page_file("--output", output)
     store = Store(folder)
     paths = [file_named(store, name, FOLDERS) for name in results]
     files = [open_file(path) for path in paths]
@@ -81,7 +81,7 @@ def report(
         print_pictures(write_pictures(named, pictures, output))
         return
     file = output or (_file_of(paths[0]) if len(paths) == 1 else _OF_SEVERAL)
-    check_option_file("--output", file)
+    check_page_file("--output", file)
     write_page("--output", file, [*together, *own], f"{len(paths)} results")
     typer.echo(printable(f"page in {Place.here().shortened(file)}"))
 

@@ -14,7 +14,8 @@ from bench.report.document import Document
 from bench.report.formats import TEXT, formats, render
 from bench.report.picture_files import PICTURES, NamedDocument, picture_formats, write_pictures
 from bench.results.errors import ResultError
-from bench.results.option_files import check_option_file
+from bench.results.forms import refused
+from bench.results.option_files import check_option_file, check_page_file
 
 #: The folders of stored results, by kind. A comparison of stored results has none: it is a file that the user named.
 FOLDERS = ("latency", "load", "ab", "accuracy", "wire", "peers")
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
     from bench.results.store import StoredFile
+    from bench.trend.model import TrendFile
 
 M = TypeVar("M", bound="BaseModel")
 
@@ -55,7 +57,7 @@ def show(
 
     RESULT is as in `bench compare`: a file, a number, a commit or `latest`, with `latency/`, `load/`, `ab/`,
     `accuracy/`, `wire/` or `peers/` before it where it would not be clear.
-    It also shows a file of `bench compare --json`.
+    It also shows a file of `bench compare --json` or `bench trend --json`.
     """
     # Late: it takes long, and the help need not wait for it.
     from bench.results.references import Store, file_named
@@ -65,7 +67,9 @@ def show(
     if not pictures and form not in formats():
         known = ", ".join((*formats(), *PICTURES))
         raise ResultError(f"--format {form}: there is no such format, only {known}")
-    if output is None or not pictures:
+    if form == "html":
+        check_page_file("--output", output)
+    elif output is None or not pictures:
         check_option_file("--output", output)
     elif not output.absolute().parent.is_dir():
         raise ResultError(f"--output {output}: there is no such folder")
@@ -97,14 +101,24 @@ def print_pictures(files: Sequence[Path], *, quiet: bool = False) -> None:
     typer.echo(printable(f"{counted(len(files), 'picture')} in {files[0].parent}: {names}"), err=quiet)
 
 
+def why_refused(path: Path) -> str | None:
+    """Return the line with which this command refuses a file; None if it shows it."""
+    from bench.results.store import open_file
+
+    try:
+        document_of(open_file(path))
+    except ResultError as error:
+        return str(error)
+    return None
+
+
 def document_of(file: "StoredFile") -> Document:
     """Return the document of a stored file, of the kind that its schema says. Raises ResultError, in one line."""
     builders = _builders()
     if file.schema is None:
         raise ResultError(f"{file.path}: not a result: it names no schema, and is not pytest-benchmark's JSON")
     if file.schema not in builders:
-        known = ", ".join(map(repr, builders))
-        raise ResultError(f"{file.path}: has schema {file.schema!r}, but this version shows {known}")
+        raise ResultError(refused(file.path, file.content["schema"], builders))
     return builders[file.schema](file)
 
 
@@ -120,6 +134,7 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
     from bench.results.latency import LatencyResult
     from bench.results.load import LOAD_SCHEMAS, LoadResult
     from bench.results.store import LATENCY_SCHEMA
+    from bench.trend.model import TREND_SCHEMA, TrendFile
     from bench.validation.accuracy.document import accuracy_document
     from bench.validation.accuracy.model import ACCURACY_SCHEMA, Accuracy
     from bench.validation.peers.document import peers_document
@@ -131,11 +146,19 @@ def _builders() -> "dict[str, Callable[[StoredFile], Document]]":
         LATENCY_SCHEMA: _builder(LatencyResult, latency_document),
         **dict.fromkeys(LOAD_SCHEMAS, _builder(LoadResult, load_document)),
         **dict.fromkeys(AB_SCHEMAS, _builder(AbResult, ab_document)),
+        TREND_SCHEMA: _builder(TrendFile, _trend_document),
         COMPARISON_SCHEMA: _builder(Comparison, comparison_document),
         ACCURACY_SCHEMA: _builder(Accuracy, accuracy_document),
         PEERS_SCHEMA: _builder(Peers, peers_document),
         WIRE_SCHEMA: _builder(Wire, wire_document),
     }
+
+
+def _trend_document(file: "TrendFile") -> Document:
+    from bench.report.trend_charts import charted_trend
+    from bench.trend.metric import SHOWN
+
+    return charted_trend(file.trends(), SHOWN)
 
 
 def _builder(model: type[M], build: Callable[[M], Document]) -> "Callable[[StoredFile], Document]":

@@ -24,12 +24,9 @@ from bench.report.chart_formats import chart_format
 from bench.results.errors import ResultError
 from bench.results.folder import KINDS, Kind
 from bench.results.labels import has_labels, in_words
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_page_file
 from bench.statistics.significance import SIGNIFICANCE
-from bench.trend.metric import Metric
-
-#: The number of results of a series that are shown, if the user does not say it.
-_LAST = 20
+from bench.trend.metric import SHOWN, Metric
 
 
 def trend(
@@ -52,7 +49,7 @@ def trend(
     ] = SIGNIFICANCE,
     last: Annotated[
         int | None,
-        typer.Option(metavar="N", min=1, help=f"Show the last N results and the steps [{_LAST}].", show_default=False),
+        typer.Option(metavar="N", min=1, help=f"Show the last N results and the steps [{SHOWN}].", show_default=False),
     ] = None,
     all_of_them: Annotated[bool, typer.Option("--all", help="Show all results.")] = False,
     json_file: JsonFile = None,
@@ -78,7 +75,7 @@ def trend(
     if all_of_them and last is not None:
         raise ResultError(f"--last {last} and --all: give one of them")
     check_json_folder(json_file)
-    check_option_file("--report", report_file)
+    check_page_file("--report", report_file)
     wanted = wanted_labels(label)
     drawn = None if output is None else chart_format("--output", output)
     stored = all_results(results, KINDS if kind is None else (kind,), leave_out=_say_left_out)
@@ -100,20 +97,16 @@ def trend(
         asked += [f"a benchmark {name!r}" for name in benchmark or ()]
         of = f" of {' or '.join(asked)}" if asked else ""
         raise ResultError(f"no {metric}{of} to show in {len(labelled)} stored results; they are of {machines}")
-    shown = None if all_of_them else last or _LAST
+    shown = None if all_of_them else last or SHOWN
     if not is_stdout(json_file):
         print_document(trend_document(found, shown), Console())
     write_json(json_file, TrendFile.of(found).to_json())
     if report_file is None and output is None:
         return
-    from bench.report.trend_charts import trend_charts
-    from bench.results.remote import commit_pages, commit_subjects
+    from bench.report.trend_charts import charted_trend
     from bench.results.typed_command import typed_bench_command
 
-    subjects = commit_subjects(point.commit for series in found.series for point in series.points)
-    document = trend_document(
-        found, shown, charts=trend_charts(found, subjects), pages=commit_pages(), command=typed_bench_command()
-    )
+    document = charted_trend(found, shown, typed_bench_command())
     write_report(report_file, document)
     if output is not None and drawn is not None:
         from bench.report.chart_file import chart_file  # late: it needs the extra `charts`

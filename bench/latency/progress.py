@@ -20,7 +20,7 @@ from typing import TextIO
 import pytest
 
 from bench.report.status_line import StatusLine, is_terminal
-from bench.timing.durations import duration_text
+from bench.timing.durations import span_text
 
 #: The function to call between two visits of servers, in pytest's configuration.
 BETWEEN_VISITS = pytest.StashKey[Callable[[], None]]()
@@ -69,9 +69,9 @@ class TimeLeft:
 
 
 def time_left_text(left_s: float) -> str:
-    """Return the time that is left in words: about 1m20s left."""
+    """Return the time that is left in words: about 1 min 20 s left."""
     seconds = round(left_s) if left_s < _ROUNDED_FROM_S else 5 * round(left_s / 5)
-    return f"about {duration_text(max(1, seconds))} left"
+    return f"about {span_text(max(1, seconds))} left"
 
 
 class Progress:
@@ -102,7 +102,7 @@ class Progress:
         self._reporter = self._config.pluginmanager.get_plugin("terminalreporter")
         if self._reporter is not None and self._verbosity <= 0:
             self._reporter.showfspath = False  # the names of files say little here
-        self._names = {item.nodeid: _name(item) for item in session.items}
+        self._names = {item.nodeid: name_of(item) for item in session.items}
         expected_s = [self._expected_s(item) for item in session.items]
         self._left = TimeLeft(expected_s, self._clock())
         with self._on_terminal():
@@ -204,7 +204,7 @@ def _parameters(item: pytest.Item) -> dict[str, object]:
     return dict(item.callspec.params) if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
 
 
-def _name(item: pytest.Item) -> str:
+def name_of(item: pytest.Item) -> str:
     """Return the name that a benchmark has in the tables."""
     scenario = _parameters(item).get("scenario")
     if scenario is None:

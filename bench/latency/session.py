@@ -61,10 +61,14 @@ ARGUMENTS = pytest.StashKey[Sequence[str]]()
 
 @dataclass(frozen=True)
 class Ended:
-    """The end of a session: pytest's exit code, and whether that is so because an objective was missed."""
+    """The end of a session: pytest's exit code, and what may be the reason of it.
+
+    An objective was missed, or the reader of the output has gone.
+    """
 
     code: int | pytest.ExitCode
     has_missed: bool
+    has_lost_reader: bool
 
 
 def measure(arguments: Sequence[str]) -> Ended:
@@ -72,7 +76,7 @@ def measure(arguments: Sequence[str]) -> Ended:
     with _without_variables() as removed:
         session = _Session(arguments, removed)
         code = pytest.main([*_ARGUMENTS, *arguments, "--pyargs", _PACKAGE], [session])
-        return Ended(code, session.has_missed)
+        return Ended(code, session.has_missed, session.has_lost_reader)
 
 
 @contextmanager
@@ -104,6 +108,8 @@ class _Session:
         self._variables = variables
         #: True if the session has ended because it missed an objective.
         self.has_missed = False
+        #: True if the session has ended because nobody reads its output any more.
+        self.has_lost_reader = False
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_parse(self) -> Generator[None, pytest.Config | None, pytest.Config | None]:
@@ -118,6 +124,10 @@ class _Session:
             return (yield)
         except pytest.UsageError as error:
             raise _misuse(str(error)) from None
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.has_lost_reader = self.has_lost_reader or isinstance(excinfo.value, BrokenPipeError)
 
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         self.has_missed = config.stash.get(MISSED_OBJECTIVE, False)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from bench.objectives.model import JudgedObjective, JudgedTimes, Objective, ObjectiveVerdict
-from bench.timing.durations import duration_text
+from bench.timing.durations import span_text
 
 #: The confidence of the intervals by which objectives are judged.
 CONFIDENCE = 0.95
@@ -135,6 +135,6 @@ def _undecided(
 
 
 def _rounded(seconds: float) -> str:
-    """Return a duration that somebody would type, a little longer rather than shorter: 40s, 2m, 1h30m."""
+    """Return a duration that somebody would choose, a little longer rather than shorter: 40 s, 2 min, 1 h 30 min."""
     step_s = next((step_s for below_s, step_s in _STEPS if seconds <= below_s), 1800)
-    return duration_text(math.ceil(seconds / step_s) * step_s)
+    return span_text(math.ceil(seconds / step_s) * step_s)

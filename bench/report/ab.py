@@ -13,25 +13,18 @@ from bench.report.objectives import STYLES, answer, objective_notes, objective_t
 from bench.report.receive_times import receive_notes
 from bench.report.service_log import service_log_tables
 from bench.report.shapes import shapes_of
-from bench.results.ab import AbBenchmark, AbMetric, AbResult, AbSide, Metric
+from bench.results.ab import METRIC_NAMES, AbBenchmark, AbMetric, AbResult, AbSide, Metric
 from bench.results.figure import Figure
 from bench.statistics.verdicts import Verdict
+from bench.timing.durations import span_text
 
 #: The metric that answers the question; the others are details.
 _PRIMARY: Metric = "p50"
 
-#: The names of the metrics; all are times of one round trip.
-_METRICS: dict[Metric, str] = {
-    "p50": "p50",
-    "p99": "p99",
-    "cpu": "server CPU",
-    "saturated": "saturated",
-}
-
 _STYLES: dict[Verdict, Style] = {"slower": "worse", "faster": "better", "same": "plain", "inconclusive": "inconclusive"}
 _STOPPED = {
     "precision": "the intervals of p50 are within ±{precision}",
-    "time": "the time of {max_time_s:g} s was spent",
+    "time": "the time of {max_time} was spent",
     "interrupt": "interrupted",
 }
 
@@ -67,7 +60,7 @@ def ab_document(result: AbResult) -> Document:
         subjects=(Subject("A", _side(result.a)), Subject("B", _side(result.b))),
         basis=_basis(result),
         explanation=(
-            "Times are of one round trip; a positive effect is slower. `saturated` is the time that one takes with "
+            "Times are of a round trip; a positive effect is slower. `saturated` is the time of a round trip with "
             f"{result.settings.in_flight} in flight. *Slower* means that the whole interval is beyond "
             f"{percent(result.settings.threshold)}."
         ),
@@ -75,6 +68,18 @@ def ab_document(result: AbResult) -> Document:
         charts=drawn.charts,
         environment=tuple(_environment(result)),
         command=result.command or _command(result),
+    )
+
+
+def failed_ab_document(a: str, b: str, reason: str, command: str) -> Document:
+    """Return the document of a comparison of revisions A and B that has no answer, because it failed."""
+    return Document(
+        kind="ab",
+        title=f"{b} against {a}",
+        tables=(),
+        headline=Line(f"the comparison failed: {reason}", "wrong"),
+        command=command,
+        faults=(reason,),
     )
 
 
@@ -125,7 +130,7 @@ def _command(result: AbResult) -> str:
 
 def _row(benchmark: AbBenchmark, metric: AbMetric) -> Row:
     cells = (
-        _METRICS[metric.metric],
+        METRIC_NAMES[metric.metric],
         *durations([Figure(metric.a_us), Figure(metric.b_us)]),
         effect(metric.effect),
         effect_interval(metric.low, metric.high),
@@ -157,10 +162,11 @@ def _compared(result: AbResult) -> str:
 
 def _basis(result: AbResult) -> str:
     why = _STOPPED[result.stopped_by].format(
-        precision=percent(result.settings.precision), max_time_s=result.settings.max_time_s
+        precision=percent(result.settings.precision), max_time=span_text(result.settings.max_time_s)
     )
     awake = "cores awake" if result.settings.awake else "cores not kept awake"
-    return f"{counted(result.restarts, 'restart')} of both servers in {result.duration_s:.0f} s, {awake}; {why}"
+    took = span_text(round(result.duration_s))
+    return f"{counted(result.restarts, 'restart')} of both servers in {took}, {awake}; {why}"
 
 
 def _side(side: AbSide) -> str:

@@ -7,7 +7,7 @@ from bench.report.chart import Axis, Chart, Charts, Effect, Forest, Panel, Point
 from bench.report.comparison_charts import ROLES
 from bench.report.formatting import counted, durations, percent
 from bench.report.nines import NINES, nines_points
-from bench.results.ab import AbBenchmark, AbMetric, AbResult
+from bench.results.ab import METRIC_NAMES, AbBenchmark, AbMetric, AbResult
 from bench.results.figure import Figure
 from bench.timing.histogram import Histogram, HistogramError
 
@@ -49,7 +49,7 @@ def _effects(result: AbResult) -> Forest:
 def _effect(benchmark: AbBenchmark, metric: AbMetric) -> Effect:
     a, b = durations([Figure(metric.a_us), Figure(metric.b_us)])
     return Effect(
-        label=f"{benchmark.name}: {metric.metric}",
+        label=f"{benchmark.name}: {METRIC_NAMES[metric.metric]}",
         value=metric.effect,
         low=metric.low,
         high=metric.high,

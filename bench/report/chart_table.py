@@ -11,8 +11,9 @@ from operator import itemgetter
 
 from bench.report.chart import AnyChart, Axis, Chart, Effect, Forest, HeatMap, Point
 from bench.report.document import Break, Column, Row, Style, Table
-from bench.report.formatting import UNKNOWN, amount, count, duration, effect, effect_interval, elapsed, per_second
+from bench.report.formatting import UNKNOWN, amount, count, duration, effect, effect_interval, per_second
 from bench.results.figure import Figure
+from bench.timing.durations import span_text
 
 #: The most rows of the table of a chart. A page with more would be slow, and nobody would read it.
 MOST_ROWS = 1_000
@@ -37,7 +38,7 @@ def value_text(value: float | None, axis: Axis) -> str:
         case "s":
             return f"{value:,.6g} s"
         case "min":
-            return elapsed(value)
+            return span_text(value)
         case "per second":
             return per_second(value)
         case "share":

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bench.results.figure import Figure, Unit
+from bench.timing.durations import span_text
 
 #: The text of a figure that is not known.
 UNKNOWN = "-"
@@ -136,17 +137,9 @@ def _rate_or_count(figure: Figure | None, unit: Unit) -> str:
     return f"{per_second(figure.value)}/s" if unit is Unit.PER_SECOND else count(round(figure.value))
 
 
-def elapsed(seconds: float) -> str:
-    """Return a length of so many seconds in hours, minutes and seconds: 1 h 30 min, 5 min, 20 min 34.5 s, 12 s."""
-    whole_minutes, rest_s = divmod(round(seconds, 3), 60)
-    hours, minutes = divmod(int(whole_minutes), 60)
-    parts = [f"{hours:,} h" if hours else "", f"{minutes} min" if minutes else "", f"{rest_s:.6g} s" if rest_s else ""]
-    return " ".join(filter(None, parts)) or "0 s"
-
-
 def moment(at_s: float, run_s: float) -> str:
     """Return a moment of a run of so many seconds: second 12, or 20 min 34 s of a long run."""
-    return elapsed(at_s) if run_s > LONG_RUN_S else f"second {at_s:.6g}"
+    return span_text(at_s) if run_s > LONG_RUN_S else f"second {at_s:.6g}"
 
 
 def ratio(figure: Figure | None) -> str:

@@ -10,6 +10,7 @@ from bench.report.environment import machine_facts, package_facts
 from bench.report.formatting import counted, short_commit
 from bench.report.labels import label_notes
 from bench.report.latency_charts import latency_charts
+from bench.report.latency_failures import failed_in_words, failure_notes, failure_tables
 from bench.report.latency_tables import compared, other_times_tables, ratio_tables, times_tables
 from bench.report.objectives import STYLES, answer, objective_notes, objective_tables
 from bench.report.receive_times import receive_notes, together
@@ -29,9 +30,10 @@ def latency_document(result: LatencyResult) -> Document:
         charts=drawn.charts,
         environment=tuple(_environment(result)),
         command=result.command or "",
-        headline=Line(_headline(result)) if answered is None else answered,
+        headline=_answer(result, answered),
         basis="" if answered is None else _headline(result),
         tables=(
+            *failure_tables(result.failures),
             *objectives_of(result.benchmarks),
             *times_tables(result.benchmarks),
             *other_times_tables(result.benchmarks),
@@ -39,12 +41,20 @@ def latency_document(result: LatencyResult) -> Document:
             *service_log_tables(result.service_log),
         ),
         notes=(
+            *failure_notes(result.failures),
             *(Note(text, "warning") for text in drawn.missing),
             *(illustrated if illustrative else ()),
             *notes(result.benchmarks),
             *label_notes(result.labels, result.note),
         ),
+        faults=(failed_in_words(result.failures),) if result.failures else (),
     )
+
+
+def _answer(result: LatencyResult, answered: Line | None) -> Line:
+    """Return the headline: what failed, then the answer of the objectives, or else what was measured."""
+    line = Line(_headline(result)) if answered is None else answered
+    return Line(f"{failed_in_words(result.failures)}; {line.text}", "wrong") if result.failures else line
 
 
 def objectives_of(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:

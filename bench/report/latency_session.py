@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from bench.report.document import Document, Line
 from bench.report.formatting import duration
 from bench.report.latency import latency_answer, notes, objectives_of
+from bench.report.latency_failures import failed_in_words, failure_notes, failure_tables
 from bench.report.latency_tables import ratio_tables, scenario_of, times_tables
 from bench.report.percentiles import named
 from bench.results.figure import Figure
-from bench.results.latency import LatencyBenchmark
+from bench.results.latency import FailedBenchmark, LatencyBenchmark
 
 #: The number of scenarios that have a line of their own below the tables.
 _MOST_SCENARIOS = 5
@@ -20,13 +21,23 @@ _MOST_SCENARIOS = 5
 _US_PER_S = 1e6
 
 
-def session_document(benchmarks: Sequence[LatencyBenchmark]) -> Document:
-    """Return the document of what a session has measured: times, controls and processes, and what may be spoilt."""
+def session_document(benchmarks: Sequence[LatencyBenchmark], failures: Sequence[FailedBenchmark] = ()) -> Document:
+    """Return the document of what a session has measured: times, controls and processes, and what may be spoilt.
+
+    `failures` are the benchmarks that failed, for formats that do not stand beside pytest's own words.
+    """
     return Document(
         kind="latency",
         title="latency",
-        tables=(*objectives_of(benchmarks), *times_tables(benchmarks), *ratio_tables(benchmarks)),
-        notes=tuple(notes(benchmarks)),
+        tables=(
+            *failure_tables(failures),
+            *objectives_of(benchmarks),
+            *times_tables(benchmarks),
+            *ratio_tables(benchmarks),
+        ),
+        headline=Line(failed_in_words(failures), "wrong") if failures else None,
+        notes=(*failure_notes(failures), *notes(benchmarks)),
+        faults=(failed_in_words(failures),) if failures else (),
     )
 
 

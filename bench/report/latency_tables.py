@@ -40,7 +40,7 @@ def times_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
     if rows:
         titles = (*times, "rounds", "server CPU")
         shapes = shapes_of("round trips", _histograms(benchmarks))
-        yield Table((Column("round trip", "name"), *map(Column, titles)), _together(rows), shapes=shapes)
+        yield Table((Column("round trip", "name"), *map(Column, titles)), _together(rows), shapes=shapes, leads=True)
 
 
 def _histograms(benchmarks: Sequence[LatencyBenchmark]) -> list[tuple[str, str, str | None]]:
@@ -76,7 +76,7 @@ def ratio_tables(benchmarks: Sequence[LatencyBenchmark]) -> Iterator[Table]:
         rows.append(_row(benchmark, (str(len(benchmark.processes)), spread, *ratios)))
     if rows:
         titles = ("processes", "medians", "to control", "to bare echo")
-        yield Table((Column("ratio to controls", "name"), *map(Column, titles)), _together(rows))
+        yield Table((Column("ratio to controls", "name"), *map(Column, titles)), _together(rows), leads=True)
 
 
 def scenario_of(benchmark: LatencyBenchmark) -> str:

@@ -254,7 +254,9 @@ def _of_latency(latency: ListedLatency) -> Summary:
     service = next((found for each in latency.benchmarks if (found := each.text("service"))), "")
     median = "".join(f"p50 {duration(Figure(each.stats.median * 1e6))}" for each in shown)
     verdict = _judged([objective for each in latency.benchmarks for objective in each.objectives])
-    return Summary(f"{name}{service}".removesuffix(", "), median, verdict)
+    failed = sum(each.failures for each in latency.benchmarks)
+    verdict = f"{failed:,} failed" if failed else verdict
+    return Summary(f"{name}{service}".removesuffix(", "), median, verdict, bool(failed))
 
 
 def _of_ab(ab: ListedAb) -> Summary:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bench.report.formatting import UNKNOWN, count, counted, duration, per_second
 from bench.report.percentiles import named
 from bench.results.figure import Figure
-from bench.timing.durations import duration_text
+from bench.timing.durations import span_text
 
 _NS_PER_US = 1e3
 
@@ -63,8 +63,8 @@ def live_parts(load: LiveLoad) -> list[str]:
 
 
 def _parts(load: LiveLoad) -> Iterator[str]:
-    elapsed = duration_text(load.elapsed_s) or "0s"
-    yield elapsed if load.duration_s is None else f"{elapsed} of {duration_text(round(load.duration_s))}"
+    elapsed = span_text(load.elapsed_s)
+    yield elapsed if load.duration_s is None else f"{elapsed} of {span_text(round(load.duration_s))}"
     if load.loss:
         yield load.loss
     if load.phase:

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 from bench.report.document import Subject
 from bench.report.environment import header_facts
-from bench.report.formatting import LONG_RUN_S, amount, counted, duration, elapsed, per_second
+from bench.report.formatting import LONG_RUN_S, amount, counted, duration, per_second
 from bench.report.load_charts.time_axis import run_s
 from bench.results.figure import Figure
 from bench.results.load import LoadResult, Server
-from bench.timing.durations import duration_text
+from bench.timing.durations import span_text
 
 
 def load_environment(result: LoadResult) -> tuple[Subject, ...]:
@@ -30,10 +30,10 @@ def _facts(result: LoadResult) -> Iterator[tuple[str, str]]:
 def _window(result: LoadResult) -> str:
     window = result.window
     if run_s(result) > LONG_RUN_S:
-        ends = f"{elapsed(round(window.start_s, 1))} to {elapsed(round(window.end_s, 1))}"
+        ends = f"{span_text(round(window.start_s, 1))} to {span_text(round(window.end_s, 1))}"
     else:
         ends = f"second {window.start_s:.3g} to {window.end_s:.3g}"
-    return f"{ends}, after {elapsed(window.warmup_s)} of warming up"
+    return f"{ends}, after {span_text(window.warmup_s)} of warming up"
 
 
 def _load(result: LoadResult) -> Iterator[str]:
@@ -46,7 +46,7 @@ def _load(result: LoadResult) -> Iterator[str]:
     else:
         yield f"open, {per_second(scenario.rate_per_s)} per second by rates of the users' own"
     if scenario.duration_s is not None:
-        yield f"for {duration_text(scenario.duration_s)}"
+        yield f"for {span_text(scenario.duration_s)}"
     yield f"by {scenario.transport}"
 
 

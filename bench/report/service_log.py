@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from bench.report.document import Column, Row, Table
-from bench.report.formatting import LONG_RUN_S, count, counted, elapsed
+from bench.report.formatting import LONG_RUN_S, count, counted
 from bench.results.service_log import LogLine, ServiceLog
+from bench.timing.durations import span_text
 
 
 def service_log_tables(log: ServiceLog | None, service: str = "the service", run_s: float = 0) -> Iterator[Table]:
@@ -30,4 +31,4 @@ def service_log_tables(log: ServiceLog | None, service: str = "the service", run
 
 
 def _row(line: LogLine, is_long: bool) -> Row:
-    return Row((elapsed(round(line.t, 1)) if is_long else f"{line.t:.1f}", line.text), is_detail=True)
+    return Row((span_text(round(line.t, 1)) if is_long else f"{line.t:.1f}", line.text), is_detail=True)

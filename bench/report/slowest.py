@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 
 from bench.report.document import Column, Row, Table
-from bench.report.formatting import LONG_RUN_S, UNKNOWN, counted, durations, elapsed
+from bench.report.formatting import LONG_RUN_S, UNKNOWN, counted, durations
 from bench.report.load_charts.time_axis import run_s
 from bench.results.figure import exact
 from bench.results.load import LoadResult, SlowRoundTrip
+from bench.timing.durations import span_text
 
 #: The number of them that every format shows. The others are folded away.
 _SHOWN = 5
@@ -49,7 +50,7 @@ def _with_timeouts(slowest: list[SlowRoundTrip], rows: tuple[Row, ...]) -> Itera
 
 
 def _at(slow: SlowRoundTrip, run_s: float) -> str:
-    return elapsed(slow.t) if run_s > LONG_RUN_S else f"{slow.t:.3f} s"
+    return span_text(slow.t) if run_s > LONG_RUN_S else f"{slow.t:.3f} s"
 
 
 def _name(slow: SlowRoundTrip) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Sequence
 
 from bench.printable import printable
 from bench.report.chart import AnyChart
-from bench.report.document import Break, Column, Document, Note, Row, Table
+from bench.report.document import Break, Column, Document, Line, Note, Row, Table
 from bench.report.formatting import (
     UNKNOWN,
     DurationUnit,
@@ -29,6 +29,7 @@ from bench.trend.series import Point, Series, Step, Trends
 
 _HASH = re.compile("[0-9a-f]{7,64}")
 _SHORT_COMMIT = 10
+
 _NAMES_SHOWN = 3
 
 
@@ -50,6 +51,7 @@ def trend_document(
     return Document(
         kind="trend",
         title=f"{trends.metric} of {counted(len(trends.series), 'series', 'series')} in commit order",
+        headline=_headline(trends),
         tables=tuple(_table(series, title, last, pages) for series, title in zip(trends.series, titles, strict=True)),
         notes=tuple(_summary(trends, titles)),
         charts=tuple(charts),
@@ -215,6 +217,16 @@ def _results(series: Series) -> str:
     return text if len(points) == series.judged else f"{text}, {count(series.judged)} of them judged"
 
 
+def _headline(trends: Trends) -> Line | None:
+    """Return how many steps there are; None if no series is long enough to show any."""
+    steps = sum(len(series.steps) for series in trends.series)
+    if steps:
+        return Line(f"{counted(steps, 'step')} in {count(len(trends.series))} series", "step")
+    fewest = fewest_results(trends.significance)
+    long_enough = sum(series.judged >= fewest for series in trends.series)
+    return Line(f"no step in {count(long_enough)} series", "heading") if long_enough else None
+
+
 def _summary(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
     """Yield the steps, then what a reader has to know to read them."""
     machines = len({series.machine for series in trends.series}) > 1
@@ -224,8 +236,6 @@ def _summary(trends: Trends, titles: tuple[str, ...]) -> Iterator[Note]:
             yield Note(f"step: {title}{on}: {step_text(series, step)}", "step")
     fewest = fewest_results(trends.significance)
     long_enough = sum(series.judged >= fewest for series in trends.series)
-    if not any(series.steps for series in trends.series) and long_enough:
-        yield Note(f"no step in {count(long_enough)} series")
     if long_enough:
         yield Note(
             f"steps are significant at {trends.significance:g}: where nothing changed, about one series in"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from bench.report.chart import Axis, Chart, Event, Panel, Point, Role, Series, Unit
+from bench.report.document import Document
 from bench.report.formatting import short_commit
 from bench.report.trend import (
     change_text,
@@ -12,8 +13,10 @@ from bench.report.trend import (
     run_text,
     series_titles,
     step_text,
+    trend_document,
     unit_text,
 )
+from bench.results.remote import commit_pages, commit_subjects
 from bench.statistics.change_points import fewest_results
 from bench.trend import series as trend_series
 from bench.trend.series import Trends, TrendUnit
@@ -29,6 +32,12 @@ _STATES: tuple[tuple[str, Role], ...] = (
     ("uncommitted changes, or a lower bound", "warning"),
     ("not judged", "faint"),
 )
+
+
+def charted_trend(trends: Trends, last: int | None, command: str = "") -> Document:
+    """Return the document of trends with their charts, and with what the repository here knows of their commits."""
+    subjects = commit_subjects(point.commit for series in trends.series for point in series.points)
+    return trend_document(trends, last, charts=trend_charts(trends, subjects), pages=commit_pages(), command=command)
 
 
 def trend_charts(trends: Trends, subjects: Mapping[str, str] | None = None) -> tuple[Chart, ...]:

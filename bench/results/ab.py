@@ -35,6 +35,9 @@ AB_SCHEMAS: tuple[AbSchema, ...] = ("ab/1", "ab/2", "ab/3")
 #: `cpu` is the server's CPU time. `saturated` is the time with many in flight (1 / throughput).
 Metric = Literal["p50", "p99", "cpu", "saturated"]
 
+#: The names of the metrics, as people see them; all are times of a round trip.
+METRIC_NAMES: dict[Metric, str] = {"p50": "p50", "p99": "p99", "cpu": "server CPU", "saturated": "saturated"}
+
 #: The reason for the end: every interval was narrow enough, the time was spent, or the user pressed Ctrl-C.
 StoppedBy = Literal["precision", "time", "interrupt"]
 
@@ -230,7 +233,7 @@ class AbResult(Header):
     def slower(self) -> tuple[str, ...]:
         """The metrics that became slower, in words: "event p50"."""
         return tuple(
-            f"{benchmark.name} {metric.metric}"
+            f"{benchmark.name} {METRIC_NAMES[metric.metric]}"
             for benchmark in self.benchmarks
             for metric in benchmark.metrics
             if metric.verdict == "slower"

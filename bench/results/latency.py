@@ -172,6 +172,15 @@ class ScenarioSource(BaseModel):
     definition: str
 
 
+class FailedBenchmark(BaseModel):
+    """A benchmark that failed, so that it has no figures, and the reason in a line."""
+
+    model_config = _READ
+
+    name: str
+    reason: str
+
+
 class LatencyDetails(BaseModel):
     """The details of a benchmark of ours in `extra_info`: its settings, its figures, its disturbances.
 
@@ -192,7 +201,8 @@ class LatencyDetails(BaseModel):
 
     `labels` and `note` are what the user gave to the whole result. All its benchmarks have them. `service_log` is of
     the whole result, too: what the processes of the service wrote in all benchmarks. So is `command`, the command that
-    measured, as a shell takes it, with `...` for secrets. The first benchmark has both.
+    measured, as a shell takes it, with `...` for secrets. So are `failures`, the benchmarks that have no figures. The
+    first benchmark has all three.
     """
 
     model_config = _READ
@@ -237,6 +247,7 @@ class LatencyDetails(BaseModel):
     trace_context: Unclaimed[str] = None
     service_log: Unclaimed[ServiceLog] = None
     command: Unclaimed[str] = None
+    failures: Unclaimed[tuple[FailedBenchmark, ...]] = None
     labels: Unclaimed[dict[str, str]] = None
     note: Unclaimed[str] = None
 
@@ -376,6 +387,11 @@ class LatencyResult(BaseModel):
     def service_log(self) -> ServiceLog | None:
         """The lines that the service wrote in all benchmarks; None if it wrote none, or if they are not known."""
         return next((found for each in self.benchmarks if (found := each.details.service_log)), None)
+
+    @property
+    def failures(self) -> tuple[FailedBenchmark, ...]:
+        """The benchmarks of the session that failed; empty also for older results."""
+        return next((found for each in self.benchmarks if (found := each.details.failures)), ())
 
     @property
     def command(self) -> str | None:

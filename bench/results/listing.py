@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bench.results.ab import AB_SCHEMAS
 from bench.results.errors import ResultError
 from bench.results.files import read_file
+from bench.results.forms import refused
 from bench.results.header import CommitInfo
 from bench.results.labels import has_labels
 from bench.results.load import LOAD_SCHEMAS, Distribution, OperationKind
@@ -142,6 +143,12 @@ class ListedBenchmark(BaseModel):
         return found if isinstance(found, str) else None
 
     @property
+    def failures(self) -> int:
+        """The number of benchmarks of the session that failed. The first benchmark tells it."""
+        found = self.extra_info.get("failures")
+        return len(found) if isinstance(found, list) else 0
+
+    @property
     def objectives(self) -> tuple[ListedObjective, ...]:
         """The objectives of the benchmark."""
         found = self.extra_info.get("objectives")
@@ -227,14 +234,14 @@ class Listed:
 def stored_results(
     root: Path,
     kinds: Sequence[str],
-    leave_out: Callable[[str], object],
+    leave_out: Callable[[Path, str], object],
     labels: Mapping[str, str] | None = None,
     models: Mapping[str, type[ListedHeader]] | None = None,
 ) -> list[Listed]:
     """Return this machine's results that have these labels, the newest first.
 
-    `leave_out` is called with the reason for each file that cannot be read. `models` has the model of each kind of
-    which this file knows nothing but the header. Raises ResultError for a folder that may not be read.
+    `leave_out` is called with each file that cannot be read, and with the reason. `models` has the model of each kind
+    of which this file knows nothing but the header. Raises ResultError for a folder that may not be read.
     """
     found: list[Listed] = []
     for kind in kinds:
@@ -242,7 +249,7 @@ def stored_results(
             try:
                 content = _read(path, kind, (models or {}).get(kind, ListedHeader))
             except ResultError as error:
-                leave_out(str(error))
+                leave_out(path, str(error))
             else:
                 if has_labels(content.given_labels, labels or {}):
                     found.append(Listed(kind, number, path, content))
@@ -267,6 +274,5 @@ def _read(path: Path, kind: str, header: type[ListedHeader]) -> ListedHeader:
     except (OSError, ValueError) as error:
         raise ResultError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
     if schemas and content.schema_ not in schemas:
-        known = ", ".join(repr(schema) for schema in schemas if schema) or "none"
-        raise ResultError(f"{path}: has schema {content.schema_!r}, but this version reads {known}")
+        raise ResultError(refused(path, content.schema_, filter(None, schemas)))
     return content

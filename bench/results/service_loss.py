@@ -6,9 +6,14 @@ from typing import Literal
 from pydantic import BaseModel, NonNegativeInt
 
 from bench.results.header import WRITTEN, NonNegative
+from bench.timing.durations import span_text
 
 #: The number that a shell adds to that of a signal, and gives out as its own exit code.
 _SHELL_ADDS = 128
+
+
+#: The second of a run from which on it is told in minutes.
+_LONG_S = 120
 
 
 class ServiceLoss(BaseModel):
@@ -63,11 +68,11 @@ class ServiceLoss(BaseModel):
     def text(self) -> str:
         """The loss in a sentence, without the last words."""
         if self.how == "died":
-            return f"the service died at second {self.t:g} of the run{self.cause and f': {self.cause}'}"
+            return f"the service died {self._at} of the run{self.cause and f': {self.cause}'}"
         number = self.failed_attempts or 0
         attempts = "the only attempt to connect" if number == 1 else f"all of {number:,} attempts to connect"
         return (
-            f"the service could not be reached from second {self.t:g} of the run on: every connection ended, and "
+            f"the service could not be reached {self._since(' of the run')}: every connection ended, and "
             f"{attempts} failed{self.cause and f': {self.cause}'}"
         )
 
@@ -75,8 +80,15 @@ class ServiceLoss(BaseModel):
     def short(self) -> str:
         """The loss in a few words, for a line that has to say more."""
         if self.how == "died":
-            return f"the service died at second {self.t:g}{self.cause and f' ({self.cause})'}"
-        return f"the service could not be reached from second {self.t:g} on"
+            return f"the service died {self._at}{self.cause and f' ({self.cause})'}"
+        return f"the service could not be reached {self._since()}"
+
+    @property
+    def _at(self) -> str:
+        return f"after {span_text(self.t)}" if self.t > _LONG_S else f"at second {self.t:g}"
+
+    def _since(self, of: str = "") -> str:
+        return f"after {span_text(self.t)}{of}" if self.t > _LONG_S else f"from second {self.t:g}{of} on"
 
 
 def signal_name(number: int) -> str:

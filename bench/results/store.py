@@ -28,10 +28,10 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 from pytest_benchmark.utils import get_machine_id
 
-from bench.results.ab import AB_SCHEMAS
 from bench.results.errors import NotStoredError as NotStoredError  # part of what this module offers
 from bench.results.errors import ResultError as ResultError
 from bench.results.files import read_file, write_synced
+from bench.results.forms import refused
 from bench.results.header import CommitInfo
 from bench.results.latency import LatencyResult
 from bench.results.load import LOAD_SCHEMAS, LoadResult
@@ -218,10 +218,8 @@ def load(path: Path) -> Result:
         return file.as_model(LatencyResult)
     if file.schema in LOAD_SCHEMAS:
         return file.as_model(LoadResult)
-    if file.schema in AB_SCHEMAS:
-        raise ResultError(f"{path}: a comparison of two revisions ({file.schema!r}), and no result to compare")
     if file.schema is not None:
-        raise ResultError(f"{path}: has schema {file.content['schema']!r}, but this version reads {_SCHEMAS}")
+        raise ResultError(refused(path, file.content["schema"], LOAD_SCHEMAS, "result to compare"))
     raise ResultError(f"{path}: neither a load result ({_SCHEMAS}) nor a latency result (pytest-benchmark's JSON)")
 
 

@@ -25,7 +25,7 @@ def unspoken_of(operation: Operation, objectives: Sequence[JudgedObjective]) -> 
         "dropped": operation.dropped,
     }
     return [
-        f"{number:,} {metric}"
+        f"{number:,} {metric.removesuffix('s') if number == 1 else metric}"
         for metric, number in counts.items()
         if number and not any(_speaks_of(objective, operation, metric) for objective in objectives)
     ]

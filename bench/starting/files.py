@@ -71,6 +71,7 @@ def scenarios_text(description: Description, client: DraftClient, target: Target
         body.append(_call("connection = Connection", client.settings))
     else:
         body.append("connection = Connection()\n")
+    body.append(_objectives(client))
     if has_requests:
         body.append(_before_connect(client))
     if _gives(client):
@@ -113,6 +114,16 @@ def _scenario(scenario: DraftScenario) -> str:
     comments = "".join(comment(sentence) for sentence in scenario.comments)
     call = _call(f"{scenario.variable} = {kind}", fields, quoted(scenario.name))
     return comments + ("".join(f"# {line}\n" for line in call.splitlines()) if scenario.is_unfinished else call)
+
+
+def _objectives(client: DraftClient) -> str:
+    """Return an empty list of objectives, with examples to uncomment: what measurements of this client can judge."""
+    examples = ["p99 < 500 ms"] if any(scenario.is_timed for scenario in client.finished) else []
+    examples.append("errors < 1 %" if client.finished else "connects >= 100 %")
+    lines = "".join(f"{_STEP}# {quoted(example)},\n" for example in examples)
+    words = comment("What has to hold: a run that misses an objective ends with exit code 3.")
+    words += comment("A run that is too short to be sure says how long it has to be.")
+    return f"{words}slo = [\n{lines}]\n"
 
 
 def _gives(client: DraftClient) -> frozenset[str]:
@@ -245,6 +256,7 @@ def _user(client: DraftClient, target: Target, layout: Layout, names: Names) -> 
     if target.url is not None:
         lines.append(f"{_STEP}host = {quoted(target.url)}")
     lines.append(f"{_STEP}connection = {module}.connection")
+    lines.append(f"{_STEP}slo = {module}.slo")
     if client.finished:
         wait_s = client.sessions[0].end_s if client.sessions and client.sessions[0].end_s else 1.0
         lines.append(f"{_STEP}wait_time = constant({wait_s:g})")

@@ -79,7 +79,8 @@ def _of_batches(values: Values, length: int) -> Spread:
     """Return the variance by batches of that many values. The first values are left out where they do not fit."""
     number = len(values) // length
     sums = values[len(values) - number * length :].reshape(number, length).sum(axis=1)
-    return Spread(float(sums.var(ddof=1)) * len(values) / length, number - 1)
+    deviations = sums - sums.sum() / number  # numpy's own `var` takes twice as long for so few
+    return Spread(float((deviations * deviations).sum()) / (number - 1) * len(values) / length, number - 1)
 
 
 def _corrected(values: Values) -> Spread:

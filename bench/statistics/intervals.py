@@ -52,6 +52,9 @@ _FEWEST_FOR_A_MEAN = 200
 #: The variance of a binomial from which on the Cornish-Fisher expansion is exact to a fraction of a rank.
 _LARGE_VARIANCE = 500.0
 
+#: The distance, in ranks, within which the expansion mostly is of what it expands.
+_NEAR = 0.25
+
 Number = TypeVar("Number", bound=np.number[Any])
 
 Integers = NDArray[np.int64]
@@ -99,6 +102,10 @@ class Certainty:
     interval: Interval | None
     reason: str = ""
     needed_s: float | None = None
+
+
+#: The reason why an upper end is not known that a longer run would know.
+TOO_SHORT = "the run is too short for an upper end"
 
 
 @dataclass(frozen=True)
@@ -268,8 +275,7 @@ class SteadyTimes:
 
     def _too_short(self, interval: Interval, needed_s: float) -> Certainty:
         needed_s = math.ceil(needed_s)
-        reason = f"the run is too short for an upper end: it would take some {needed_s:,} s"
-        return Certainty(interval, reason, needed_s)
+        return Certainty(interval, TOO_SHORT, needed_s)
 
     def _effective_below(self, share: float) -> float:
         """Return the effective number of times for the percentile of that share."""
@@ -429,10 +435,17 @@ def _fewest(share: float, number: float, probability: float) -> float:
     middle = number * share + z * math.sqrt(variance) + (z * z - 1) * (1 - 2 * share) / 6 + 0.5
     if variance > _LARGE_VARIANCE:  # Cornish and Fisher 1938, with the correction for whole numbers
         return min(max(middle, 0.0), number)
+
+    def is_below(k: float) -> bool:
+        return binomial_at_least(k, number, share) > probability
+
+    # The expansion is near, so that most halves of the whole range are known before they are looked at.
+    surely, never = middle - _NEAR, middle + _NEAR
+    surely, never = surely if is_below(surely) else -math.inf, never if not is_below(never) else math.inf
     low, high = 0.0, number
     while high - low > 1e-3:
         k = (low + high) / 2
-        if binomial_at_least(k, number, share) > probability:
+        if k <= surely or (k < never and is_below(k)):
             low = k
         else:
             high = k

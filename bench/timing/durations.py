@@ -1,6 +1,8 @@
-"""Durations, percentages and decimals as people type them, read without a rounding error.
+"""Durations, percentages and decimals as people type them, read without a rounding error; and durations to be read.
 
-Every option that takes a duration or a percentage reads it here, so the same forms are right everywhere.
+Every option that takes a duration or a percentage reads it here, so the same forms are right everywhere. Two functions
+write durations: `duration_text` as part of what somebody may type again, such as a stage of a rate, and `span_text` in
+sentences and lines that people read.
 """
 
 from __future__ import annotations
@@ -70,6 +72,17 @@ def duration_text(duration_s: float) -> str:
     hours, minutes = divmod(minutes, 60)
     parts = ((hours, "h"), (minutes, "m"), (seconds, "s"))
     return "".join(f"{plain_decimal(float(number))}{unit}" for number, unit in parts if number)
+
+
+def span_text(span_s: float) -> str:
+    """Return a length of so many seconds, to be read: 1 h 30 min, 5 min, 20 min 34.5 s, 12 s.
+
+    It has as many places as it is given, up to milliseconds. `parse_duration` reads this form, too.
+    """
+    whole_minutes, rest_s = divmod(round(span_s, 3), 60)
+    hours, minutes = divmod(int(whole_minutes), 60)
+    parts = [f"{hours} h" if hours else "", f"{minutes} min" if minutes else "", f"{rest_s:.6g} s" if rest_s else ""]
+    return " ".join(filter(None, parts)) or "0 s"
 
 
 def plain_decimal(number: float) -> str:

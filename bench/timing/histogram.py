@@ -183,6 +183,13 @@ class Histogram:
         found._sum_ns, found._min_ns, found._max_ns = sum_ns, min_ns, max_ns
         return found
 
+    def copy(self) -> Histogram:
+        """Return the histogram as it is now. It shares its counts, which are replaced and never changed."""
+        buckets, counts = self.bucket_counts()
+        if self._min_ns is None or self._max_ns is None:
+            return Histogram()
+        return Histogram.of_counts(buckets, counts, sum_ns=self._sum_ns, min_ns=self._min_ns, max_ns=self._max_ns)
+
     @property
     def mean_ns(self) -> float | None:
         """The arithmetic mean, or None of nothing."""

@@ -5,19 +5,24 @@ bound: the figure lies above or below it. It is null where no bound is known, be
 """
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat
+from pydantic import AwareDatetime, BaseModel, Field, FiniteFloat, model_validator
 
+from bench.results.figure import Figure
 from bench.results.header import WRITTEN, Kind
+from bench.statistics.estimates import Estimate
 from bench.trend.metric import Metric
-from bench.trend.series import Point, Series, Step, Trends, TrendUnit
+from bench.trend.series import Level, Point, Series, Step, Trends, TrendUnit
 
 TREND_SCHEMA: Literal["trend/1"] = "trend/1"
 
 
 class TrendPoint(BaseModel):
-    """A result of a series, in commit order. One that is not `judged` has no part in finding steps."""
+    """A result of a series, in commit order. One that is not `judged` has no part in finding steps.
+
+    `environment` has the versions of packages, of Python and of the kernel.
+    """
 
     model_config = WRITTEN
 
@@ -29,6 +34,20 @@ class TrendPoint(BaseModel):
     bound: Literal["exact", "above", "below"]
     judged: bool
     remarks: tuple[str, ...]
+    environment: dict[str, str] = {}
+
+    def point(self) -> Point:
+        """Return the point, as it was found."""
+        return Point(
+            commit=self.commit,
+            commit_known=self.commit_known,
+            dirty=self.dirty,
+            time=self.datetime,
+            value=Figure(math.inf if self.value is None else self.value, self.bound),
+            remarks=self.remarks,
+            judged=self.judged,
+            environment=self.environment,
+        )
 
 
 class TrendLevel(BaseModel):
@@ -55,9 +74,17 @@ class TrendStep(BaseModel):
     is_better: bool
     also_changed: tuple[str, ...]
 
+    def step(self) -> Step:
+        """Return the step, as it was found."""
+        change = Estimate(self.effect, self.low, self.high, None, None, None, 0)
+        return Step(self.before, self.after, change, self.p_value, self.also_changed)
+
 
 class TrendSeries(BaseModel):
-    """The results of a benchmark under the same conditions on one machine."""
+    """The results of a benchmark under the same conditions on one machine.
+
+    `without_control` is the number of results that have no ratio to the control; null if the values are no ratios.
+    """
 
     model_config = WRITTEN
 
@@ -71,6 +98,31 @@ class TrendSeries(BaseModel):
     points: tuple[TrendPoint, ...]
     levels: tuple[TrendLevel, ...]
     steps: tuple[TrendStep, ...]
+    without_control: int | None = None
+
+    @model_validator(mode="after")
+    def _is_of_its_points(self) -> Self:
+        places = [(level.first, level.last) for level in self.levels]
+        places += [(step.before, step.after) for step in self.steps]
+        if not all(0 <= first <= last < len(self.points) for first, last in places):
+            raise ValueError(f"{self.benchmark}: a level or a step is not among its {len(self.points)} points")
+        return self
+
+    def found(self) -> Series:
+        """Return the series, as it was found."""
+        return Series(
+            kind=self.kind,
+            benchmark=self.benchmark,
+            machine=self.machine,
+            conditions=tuple(self.conditions.items()),
+            measured=self.measured,
+            unit=self.unit,
+            higher_is_better=self.higher_is_better,
+            points=tuple(point.point() for point in self.points),
+            levels=tuple(Level(level.first, level.last, level.value) for level in self.levels),
+            steps=tuple(step.step() for step in self.steps),
+            without_control=self.without_control,
+        )
 
 
 class TrendFile(BaseModel):
@@ -98,6 +150,17 @@ class TrendFile(BaseModel):
             illustrative=trends.illustrative,
         )
 
+    def trends(self) -> Trends:
+        """Return the trends, as they were found."""
+        return Trends(
+            series=tuple(series.found() for series in self.series),
+            metric=self.metric,
+            significance=self.significance,
+            history=self.has_history,
+            unknown_commits=self.unknown_commits,
+            illustrative=self.illustrative,
+        )
+
     def to_json(self) -> bytes:
         """Return the trends as indented UTF-8 JSON."""
         return self.model_dump_json(by_alias=True, indent=2).encode() + b"\n"
@@ -115,6 +178,7 @@ def _series(series: Series) -> TrendSeries:
         points=tuple(map(_point, series.points)),
         levels=tuple(TrendLevel(first=level.first, last=level.last, value=level.value) for level in series.levels),
         steps=tuple(_step(series, step) for step in series.steps),
+        without_control=series.without_control,
     )
 
 
@@ -128,6 +192,7 @@ def _point(point: Point) -> TrendPoint:
         bound=point.value.bound,
         judged=point.judged,
         remarks=point.remarks,
+        environment=dict(point.environment),
     )
 
 

@@ -37,7 +37,7 @@ from bench.results.ab import AbMetric
 from bench.results.git import git
 from bench.results.temporary import temporary_folder
 from bench.statistics.distributions import binomial_quantile
-from bench.timing.durations import DurationError, PercentError, parse_duration, parse_percent
+from bench.timing.durations import DurationError, PercentError, parse_duration, parse_percent, span_text
 
 PROJECT = Path(__file__).parents[2]
 
@@ -362,7 +362,7 @@ def selfcheck(extent: Extent, console: Console) -> bool:
                     console,
                     f"{number} of {len(runs)}: truth {comparison.truth:+.2%}, said {comparison.metric.effect:+.2%} "
                     f"({low:+.2%} to {high:+.2%}), {comparison.metric.verdict}, {comparison.restarts} restarts, "
-                    f"{comparison.duration_s:.0f} s, ended by {comparison.stopped_by}",
+                    f"{span_text(round(comparison.duration_s))}, ended by {comparison.stopped_by}",
                 )
             if extent.stored:
                 print_line(console, f"pytest bench, {(time.monotonic() - began_s) / 60:.0f} minutes later")

@@ -25,7 +25,7 @@ def test_then_what_the_first_have_taken_corrects_it() -> None:
 
 @pytest.mark.parametrize(
     ("left_s", "said"),
-    [(0.0, "about 1s left"), (7.4, "about 7s left"), (42.0, "about 40s left"), (83.0, "about 1m25s left")],
+    [(0.0, "about 1 s left"), (7.4, "about 7 s left"), (42.0, "about 40 s left"), (83.0, "about 1 min 25 s left")],
 )
 def test_it_is_said_no_finer_than_it_is_known(left_s: float, said: str) -> None:
     assert time_left_text(left_s) == said

@@ -49,7 +49,7 @@ def test_a_run_that_would_decide_is_as_much_longer_as_the_interval_has_to_shrink
     found = judge(parse_objective("p99 < 50 ms"), Measured(48_000, 44_000, 52_000, seconds=30))
 
     assert (found.verdict, found.needs_s) == ("undecided", 120)
-    assert found.reason == "a run of about 2m would decide it"
+    assert found.reason == "a run of about 2 min would decide it"
 
 
 def test_a_figure_on_the_wrong_side_is_decided_by_its_good_end() -> None:
@@ -66,7 +66,7 @@ def test_a_figure_at_the_limit_is_not_decided_in_a_day() -> None:
 
 
 @pytest.mark.parametrize(
-    ("factor", "said"), [(2.0, "7s"), (10.0, "35s"), (100.0, "6m"), (500.0, "30m"), (4_000.0, "4h")]
+    ("factor", "said"), [(2.0, "7 s"), (10.0, "35 s"), (100.0, "6 min"), (500.0, "30 min"), (4_000.0, "4 h")]
 )
 def test_proposed_runs_are_such_as_people_type(factor: float, said: str) -> None:
     reach = math.sqrt(factor) * 1_000

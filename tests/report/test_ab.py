@@ -113,7 +113,12 @@ def table(shown: AbResult) -> str:
 @pytest.mark.parametrize(
     ("effect", "count", "verdict", "headline"),
     [
-        (0.03, 20, "slower", "slower by more than 0.5 %: say|said p50, say|said p99, say|said cpu, say|said saturated"),
+        (
+            0.03,
+            20,
+            "slower",
+            "slower by more than 0.5 %: say|said p50, say|said p99, say|said server CPU, say|said saturated",
+        ),
         (-0.03, 20, "faster", "nothing is known to be slower by more than 0.5 %: 4 faster"),
         (0.0, 20, "same", "nothing is known to be slower by more than 0.5 %: 4 same"),
         (0.005, 20, "inconclusive", "nothing is known to be slower by more than 0.5 %: 4 inconclusive"),
@@ -149,7 +154,7 @@ def test_the_table_has_all_of_it() -> None:
         "slower",
     ]
     assert [line.split()[0] for line in lines[5:9]] == ["p50", "p99", "server", "saturated"]
-    assert "20 restarts of both servers in 62 s, cores awake; the intervals of p50 are within ±0.3 %" in lines
+    assert "20 restarts of both servers in 1 min 2 s, cores awake; the intervals of p50 are within ±0.3 %" in lines
     assert "note: <b>@somebody</b> changed #1" in lines
     assert "steal: the host took 3.0% of the cores' time" in lines
 

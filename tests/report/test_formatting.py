@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.printable import printable
-from bench.report.formatting import common_unit, duration, durations, elapsed, measured, moment, per_second, ratio
+from bench.report.formatting import common_unit, duration, durations, measured, moment, per_second, ratio
 from bench.results.figure import Figure, Unit
 
 
@@ -86,24 +86,6 @@ class TestFigures:
 
     def test_names_cannot_steer_the_terminal(self) -> None:
         assert printable("a\x1b[31mb\nc") == "a�[31mb�c"
-
-
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0 s"),
-        (34, "34 s"),
-        (0.25, "0.25 s"),
-        (59.9999, "1 min"),
-        (300, "5 min"),
-        (1234.5, "20 min 34.5 s"),
-        (5400, "1 h 30 min"),
-        (3601, "1 h 1 s"),
-        (360_000, "100 h"),
-    ],
-)
-def test_a_length_of_time(seconds: float, text: str) -> None:
-    assert elapsed(seconds) == text
 
 
 def test_a_moment_of_a_short_and_of_a_long_run() -> None:

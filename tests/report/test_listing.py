@@ -86,24 +86,29 @@ def test_a_kind_and_the_newest_are_picked(capsys: pytest.CaptureFixture[str], re
 
 
 def test_a_damaged_file_is_named_and_hides_no_other(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    for _ in range(4):
+    for _ in range(7):
         save(tmp_path)
     folder = tmp_path / "load" / machine_id()
-    damaged = sorted(folder.glob("*.json"))[:3]
+    damaged = sorted(folder.glob("*.json"))[:6]
     damaged[0].write_text("{ half")
     damaged[1].write_text('{"schema": "load/99", "datetime": "2026-01-01T00:00:00Z"}')
     newer = json.loads(damaged[2].read_text()) | {"schema": "load/99"}
     damaged[2].write_text(json.dumps(newer))
+    damaged[3].write_bytes(b"")
+    damaged[4].write_bytes(b"\xff" + damaged[5].read_bytes())
+    damaged[5].write_text(json.dumps(json.loads(damaged[5].read_text()) | {"operations": 5, "window": None}))
     code, out, err = bench(capsys, "list", "--results", str(tmp_path))
     assert code == 0
-    assert list(rows(out)) == ["load/4"]
+    assert list(rows(out)) == ["load/7"]
     lines = err.splitlines()
     assert [line.startswith(f"bench: left out: {path}: ") for line, path in zip(lines, damaged, strict=True)] == [
         True
-    ] * 3
-    assert "Invalid JSON" in lines[0]
-    assert "scenario: Field required" in lines[1]
-    assert "has schema 'load/99', but this version reads 'load/1'" in lines[2]
+    ] * 6
+    assert "not whole JSON" in lines[0]
+    assert "has schema 'load/99', but this version reads " in lines[1]
+    for path, line in zip(damaged, lines, strict=True):
+        said = line.removeprefix("bench: left out: ")
+        assert bench(capsys, "show", str(path)) == (2, "", f"bench: error: {said}\n"), "the words of `bench show`"
 
 
 def test_labels_pick_and_are_shown(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -435,7 +435,7 @@ def test_a_page_says_where_it_was_measured_and_how_to_do_it_again() -> None:
         facts["service"]
         == "app.main:app; loop uvloop; on core 0; 72.30 µs of CPU a round trip; 50 MB of memory at most"
     )
-    assert facts["load"] == "50 users of EchoUser; closed; for 20s; by websocket"
+    assert facts["load"] == "50 users of EchoUser; closed; for 20 s; by websocket"
     assert facts["machine"] == "here, 2 cores, Linux"
     assert facts["commit"] == "3cf0b59c6de96eba604d0c5aec7ae0e2153daba3"
 

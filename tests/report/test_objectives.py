@@ -21,6 +21,7 @@ from bench.report.objectives import (
     said_in_a_line,
 )
 from bench.results.load import Operation
+from bench.results.unspoken import unspoken_failures
 from tests.support.example_results import load_result, operation
 
 MET = judge(parse_objective("p99 < 50 ms"), Measured(21_900, 20_100, 25_000, times="response"))
@@ -75,7 +76,7 @@ def test_the_answer_is_the_worst_of_all(judged: list[JudgedObjective], said: str
 
 def test_a_line_for_the_log() -> None:
     assert said_in_a_line(MISSED) == "objective 'say: p99 < 20 ms' missed: p99 of say 21.90 ms (20.10 to 25.00 ms)"
-    assert said_in_a_line(UNDECIDED).endswith("(20.10 to 25.00 ms); a run of about 1m30s would decide it")
+    assert said_in_a_line(UNDECIDED).endswith("(20.10 to 25.00 ms); a run of about 1 min 30 s would decide it")
 
 
 def a_document(judged: list[JudgedObjective], **more: Any) -> Document:
@@ -94,7 +95,7 @@ def test_the_table_fits_into_80_columns() -> None:
     assert max(map(len, lines)) <= 80
     assert [line.split()[-1] for line in lines[1:6]] == ["met", "missed", "undecided", "judged", "met"]
     assert lines[-2:] == [
-        "objective p99 < 24 ms: undecided: a run of about 1m30s would decide it",
+        "objective p99 < 24 ms: undecided: a run of about 1 min 30 s would decide it",
         "objective p50 < 1 ms: not judged: the generator was saturated",
     ]
 
@@ -217,3 +218,8 @@ def test_markdown_shows_objectives_as_they_are_typed() -> None:
     shown = markdown.render(load_document(load_result(objectives=(MISSED,))))
 
     assert "| say: p99 &lt; 20 ms | 21.90 ms | 20.10 to 25.00 ms | **missed** |" in shown
+
+
+@pytest.mark.parametrize(("timeouts", "said"), [(1, "say: 1 timeout"), (2, "say: 2 timeouts")])
+def test_failures_of_which_no_objective_speaks_are_counted_in_words(timeouts: int, said: str) -> None:
+    assert list(unspoken_failures(load_result(operations=(with_failures(timeouts=timeouts),)))) == [said]

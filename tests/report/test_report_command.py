@@ -56,6 +56,50 @@ def test_every_kind_has_a_page_with_a_name(
     assert (folder / name).read_text().startswith("<!DOCTYPE html>")
 
 
+@pytest.mark.parametrize("kind", ["load", "latency"])
+def test_a_trend_is_shown_again_from_its_file(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    def bench(*arguments: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["bench", *arguments])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        assert ended.value.code in (None, 0)
+        return capsys.readouterr().out
+
+    trend = bench("trend", kind, "--json", "trend.json")
+    assert trend
+    assert bench("show", "trend.json") == trend
+    assert bench("report", "trend.json") == "page in trend.html\n"
+    page = Path("trend.html").read_text()
+    assert page.startswith("<!DOCTYPE html>")
+    assert 'id="' in page
+    damaged = json.loads(Path("trend.json").read_text())
+    damaged["series"][0]["levels"] = [{"first": 0, "last": 99, "value": 1.0}]
+    Path("trend.json").write_text(json.dumps(damaged))
+    assert report(monkeypatch, "trend.json") == 2
+    assert "a level or a step is not among its " in capsys.readouterr().err
+
+
+def test_each_file_that_is_no_result_says_which_command_shows_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for schema, said in {
+        "list/1": "a list of results ('list/1')",
+        "counts/1": "the counts of a run that could not have a result ('counts/1')",
+        "document/1": "the texts of a result, as `--format json` writes them ('document/1')",
+    }.items():
+        Path("other.json").write_text(json.dumps({"schema": schema}))
+        assert report(monkeypatch, "other.json") == 2
+        assert capsys.readouterr().err.startswith(f"bench: error: other.json: {said}: ")
+    for schema in ("trend/1", "ab/3", "accuracy/1", "wire/1", "peers/1", "compare/1", "list/1"):
+        Path("other.json").write_text(json.dumps({"schema": schema}))
+        monkeypatch.setattr(sys, "argv", ["bench", "compare", "other.json", "load/1"])
+        with pytest.raises(SystemExit):
+            cli.main()
+        assert f" ('{schema}'), and no result to compare: `bench report` makes " in capsys.readouterr().err
+
+
 def test_it_is_what_show_writes(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert report(monkeypatch, "ab/1", "--output", "one.html") == 0
     monkeypatch.setattr(sys, "argv", ["bench", "show", "ab/1", "--format", "html", "--output", "two.html"])
@@ -110,6 +154,7 @@ def test_a_single_load_is_beside_nothing(folder: Path, monkeypatch: pytest.Monke
         (["load/1", "damaged.json"], 2, "damaged.json: not whole JSON: "),
         (["load/1", "--output", "nowhere/a.html"], 2, "--output nowhere/a.html: there is no such folder"),
         (["load/1", "--output", "results"], 2, "--output results: that is a folder; name a file in it"),
+        (["load/1", "--output", "a.PNG"], 2, "--output a.PNG: a page is HTML: name a file that ends in .html; "),
         (["load/1", "--output", "/dev/full"], 1, "--output /dev/full: No space left on device"),
         (["load/1", "--results", "elsewhere"], 2, "load/1: no such file"),
         ([], 2, "Missing argument 'RESULT…'; see `bench report --help`"),

@@ -181,9 +181,17 @@ def test_another_folder_of_results(show: Show) -> None:
         ("damaged.json", '{"schema": "peers/1", "rounds": 0}', "damaged.json: "),
         ("damaged.json", "[]", "damaged.json: not a benchmark result: a JSON list, not an object"),
         ("damaged.json", "{}", "damaged.json: not a result: it names no schema, and is not pytest-benchmark's JSON"),
-        ("damaged.json", '{"schema": "ab/9"}', "damaged.json: has schema 'ab/9', but this version shows "),
+        ("damaged.json", '{"schema": "ab/9"}', "damaged.json: has schema 'ab/9', but this version reads "),
         ("damaged.json", '{"schema": ["ab/1"]}', "damaged.json: has schema "),
         ("damaged.json", '{"machine_info": {}, "benchmarks": 1}', "damaged.json: datetime: Field required (and "),
+        (
+            "list.json",
+            '{"schema": "list/1", "results": []}',
+            "list.json: a list of results ('list/1'): `bench report` makes the page of each result in it, by its ",
+        ),
+        ("counts.json", '{"schema": "counts/1"}', "counts.json: the counts of a run that could not have a result"),
+        ("shown.json", '{"schema": "document/1"}', "shown.json: the texts of a result, as `--format json` writes them"),
+        ("trend.json", '{"schema": "trend/1"}', "trend.json: metric: Field required (and "),
         ("none.json", None, "none.json: no such file"),
         ("1", None, "1: there is one of each kind; say latency/1 or load/1 or ab/1 or accuracy/1 or wire/1 or peers/1"),
         ("99", None, "99: no such file, and no such number, commit or `latest` in results, of latency, load, ab, "),
@@ -213,6 +221,11 @@ def test_no_result_is_a_line_with_its_name(show: Show, reference: str, content: 
         (
             ("--format", "png", "--output", "compare/load.json"),
             "--output compare/load.json: that is no folder",
+        ),
+        (
+            ("--format", "html", "--output", "ab.svg"),
+            "--output ab.svg: a page is HTML: name a file that ends in .html; `bench show RESULT --format svg,png "
+            "--output FOLDER` makes pictures",
         ),
         (("--output", "nowhere/ab.txt"), "--output nowhere/ab.txt: there is no such folder"),
     ],

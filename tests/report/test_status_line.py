@@ -7,12 +7,18 @@ import pytest
 from bench.report.status_line import StatusLine, fitted, is_terminal
 from tests.support.terminal import screen
 
-PARTS = ("12s of 1m", "50 users", "p50 297.7 µs")
+PARTS = ("12 s of 1 min", "50 users", "p50 297.7 µs")
 
 
 @pytest.mark.parametrize(
     ("width", "line"),
-    [(100, "12s of 1m  50 users  p50 297.7 µs"), (32, "12s of 1m  50 users"), (10, "12s of 1m"), (4, "12s "), (0, "")],
+    [
+        (100, "12 s of 1 min  50 users  p50 297.7 µs"),
+        (32, "12 s of 1 min  50 users"),
+        (14, "12 s of 1 min"),
+        (4, "12 s"),
+        (0, ""),
+    ],
 )
 def test_it_is_never_wider_than_the_terminal(width: int, line: str) -> None:
     assert fitted(PARTS, width) == line
@@ -25,7 +31,7 @@ def test_each_line_takes_the_place_of_the_line_before_and_what_is_written_after_
     assert stream.getvalue() == ""
     line.show(PARTS)
     line.show(PARTS[:1])
-    assert screen(stream.getvalue()) == ["12s of 1m"]
+    assert screen(stream.getvalue()) == ["12 s of 1 min"]
     line.erase()
     stream.write("said\n")
     line.show(PARTS[1:2])

@@ -39,3 +39,12 @@ def test_a_service_that_nobody_can_reach(number: int, attempts: str) -> None:
         f"{attempts} failed: connection refused"
     )
     assert loss.short == "the service could not be reached from second 4 on"
+
+
+def test_a_long_run_has_minutes() -> None:
+    died = ServiceLoss.of_process(1234.5, 3, "")
+    assert died.text == "the service died after 20 min 34.5 s of the run: exit code 3"
+    assert died.short == "the service died after 20 min 34.5 s (exit code 3)"
+    lost = ServiceLoss(t=180, how="unreachable", failed_attempts=1)
+    assert lost.text.startswith("the service could not be reached after 3 min of the run: every connection ended, and ")
+    assert lost.short == "the service could not be reached after 3 min"

@@ -104,6 +104,34 @@ def test_all_kinds_of_files_are_python_and_yaml(target: Target, has_login: bool,
     assert "PASSWORD: ${{ secrets.PASSWORD }}" in texts[".github/workflows/socketio-latency.yml"]
 
 
+TIMED = DraftScenario("say", "say", "say", {"id": "{token}"}, ("said",))
+COUNTED = DraftScenario("typing", "typing", "typing", waits_for_nothing=True)
+
+
+@pytest.mark.parametrize(
+    ("scenarios", "objectives"),
+    [
+        ((TIMED, COUNTED), ("p99 < 500 ms", "errors < 1 %")),
+        ((COUNTED,), ("errors < 1 %",)),
+        ((), ("connects >= 100 %",)),
+    ],
+)
+def test_objectives_are_there_to_be_uncommented(
+    tmp_path: Path, scenarios: tuple[DraftScenario, ...], objectives: tuple[str, ...]
+) -> None:
+    texts = files(DraftClient(scenarios=scenarios))
+    text, locustfile = texts["socketio_scenarios.py"], texts["locustfile.py"]
+    file = tmp_path / "socketio_scenarios.py"
+    for uncommented, expected in ((text, ()), (text.replace('    # "', '    "'), objectives)):
+        file.write_text(uncommented)
+        found: dict[str, Any] = {}
+        exec(compile(uncommented, file, "exec"), found)
+        assert tuple(found["slo"]) == expected
+        if scenarios:
+            assert load_scenarios(file).slo == expected
+    assert "    slo = socketio_scenarios.slo\n" in locustfile, "the load's users have the same"
+
+
 def test_the_workflow_goes_the_way_of_the_example() -> None:
     text = files(DraftClient())[".github/workflows/socketio-latency.yml"]
     written, example = (yaml.safe_load(each) for each in (text, (ROOT / "examples" / "github-actions.yml").read_text()))

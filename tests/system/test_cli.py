@@ -2,6 +2,7 @@
 
 import os
 import pty
+import shlex
 import shutil
 import signal
 import subprocess
@@ -85,6 +86,13 @@ class TestAsAProcess:
             ended = subprocess.run([*BENCH, *arguments, *where], stdout=full, stderr=subprocess.PIPE, text=True)
         assert ended.returncode == 1
         assert ended.stderr == "bench: error: cannot write to the standard output: No space left on device\n"
+
+    @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+    def test_standard_streams_that_are_closed_are_the_null_device(self, results: Path, closed: str) -> None:
+        command = shlex.join([sys.executable, "-m", "bench", "list", "--results", str(results)])
+        ended = subprocess.run(["sh", "-c", f"{command} {closed}"], capture_output=True, text=True)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert ("load/" in ended.stdout) == (">&-" not in closed.replace("2>&-", ""))
 
     def test_errors_that_cannot_be_told_leave_the_exit_code(self, results: Path) -> None:
         with Path("/dev/full").open("wb") as full:

@@ -2,7 +2,14 @@
 
 import pytest
 
-from bench.timing.durations import DurationError, PercentError, duration_text, parse_duration, parse_percent
+from bench.timing.durations import (
+    DurationError,
+    PercentError,
+    duration_text,
+    parse_duration,
+    parse_percent,
+    span_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -55,3 +62,22 @@ def test_a_percentage(text: str, share: float) -> None:
 def test_no_percentage(text: str) -> None:
     with pytest.raises(PercentError, match="is no percentage"):
         parse_percent(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "0 s"),
+        (34, "34 s"),
+        (0.25, "0.25 s"),
+        (59.9999, "1 min"),
+        (300, "5 min"),
+        (1234.5, "20 min 34.5 s"),
+        (5400, "1 h 30 min"),
+        (3601, "1 h 1 s"),
+        (360_000, "100 h"),
+    ],
+)
+def test_a_length_of_time(seconds: float, text: str) -> None:
+    assert span_text(seconds) == text
+    assert parse_duration(text) == pytest.approx(seconds, abs=1e-3), "it may be typed as well"

@@ -56,9 +56,11 @@ _SELDOM_NS = 100_000_000
 #: The number of probe intervals in which there has to be an arrival that serves as a probe, on average.
 _MOST_INTERVALS = 4
 
-# The gevent side counts batches while the loop runs. CPython hands the interpreter lock over only after this long:
-# its default of 5 ms would be 5 ms of lag in the loop.
-_SWITCH_INTERVAL_S = 0.0002
+#: The time after which a thread that wants the interpreter gets it, in seconds.
+#:
+#: The gevent side counts batches, and looks at figures, while the loop runs. CPython's default of 5 ms would be 5 ms of
+#: lag in the loop.
+SWITCH_INTERVAL_S = 0.0002
 
 _start_new_thread: Callable[..., int] = monkey.get_original("_thread", "start_new_thread")
 _get_ident: Callable[[], int] = monkey.get_original("_thread", "get_ident")
@@ -111,7 +113,7 @@ class Engine:
         """Start the thread, if it is not running yet."""
         if self._loop is not None:
             return
-        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         _note_missing_awaits()
         self._ended = False
         self._watcher = gevent.get_hub().loop.async_()

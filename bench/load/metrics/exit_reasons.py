@@ -44,7 +44,8 @@ def exceptions_raised(result: LoadResult) -> str | None:
     if not result.exceptions:
         return None
     number = sum(exception.count for exception in result.exceptions)
-    return f"users' own code raised {number:,} exceptions: " + _first_kinds([found.text for found in result.exceptions])
+    raised = "an exception" if number == 1 else f"{number:,} exceptions"
+    return f"users' own code raised {raised}: " + _first_kinds([found.text for found in result.exceptions])
 
 
 def nothing_measured(result: LoadResult) -> str | None:
@@ -71,7 +72,8 @@ def cut_off(result: LoadResult) -> str | None:
     if not result.forced:
         return None
     unfinished = sum(operation.unfinished for operation in result.operations)
-    return f"the run was ended by force: {unfinished} replies were still awaited"
+    awaited = "1 reply was" if unfinished == 1 else f"{unfinished or 'no'} replies were"
+    return f"the run was ended by force: {awaited} still awaited"
 
 
 def at_a_limit(result: LoadResult) -> str | None:
@@ -87,7 +89,9 @@ def at_a_limit(result: LoadResult) -> str | None:
     (kind, *_) = found
     reason = limit_reason_in(kind)
     more = _OR_PROCESSES if is_file_limit(reason) else ""
-    return f"{sum(found.values())} attempts to connect failed: {reason}{more}"
+    number = sum(found.values())
+    attempts = "1 attempt" if number == 1 else f"{number:,} attempts"
+    return f"{attempts} to connect failed: {reason}{more}"
 
 
 def _first_kinds(kinds: Sequence[str]) -> str:

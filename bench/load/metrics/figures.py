@@ -22,6 +22,7 @@ from bench.objectives.model import JudgedTimes, Objective
 from bench.results.load import CONNECT, REPLIED_KINDS, SCHEDULED_KINDS, OperationKey, Window
 from bench.statistics.intervals import (
     FEWEST_SECONDS,
+    TOO_SHORT,
     Certainty,
     Interval,
     SteadyTimes,
@@ -30,6 +31,7 @@ from bench.statistics.intervals import (
 )
 from bench.statistics.order_statistics import interval_ranks
 from bench.statistics.shares import independent_share_interval
+from bench.timing.durations import span_text
 from bench.timing.histogram import Histogram
 from bench.timing.rates import NS_PER_S
 from bench.timing.receive_times import ReceiveTimes
@@ -95,6 +97,8 @@ class LoadFigures:
         self._so_far = so_far
         self._end_ns = max((received.report.window_end_ns or 0 for received in merger.processes.values()), default=0)
         self._steady: dict[tuple[frozenset[tuple[str, str]], float], SteadyTimes] = {}
+        if so_far is not None:  # the load goes on while its figures are found
+            so_far.seconds.read(so_far.processes, merger.tasks(), so_far.until_s)
 
     @property
     def has_window(self) -> bool:
@@ -296,13 +300,11 @@ class LoadFigures:
 
     @cached_property
     def _seconds(self) -> LoadSeconds:
-        """The seconds of the load. They are read when a figure needs them."""
-        tasks = self._merger.tasks()
+        """The seconds of the load. Those of a load that has ended are read when a figure needs them."""
         if self._so_far is not None:
-            self._so_far.seconds.read(self._so_far.processes, tasks, self._so_far.until_s)
             return self._so_far.seconds
-        seconds = LoadSeconds()
-        seconds.read(self._merger.processes, tasks, max(self._every_second.stop, self.steady_seconds().stop))
+        seconds, until_s = LoadSeconds(), max(self._every_second.stop, self.steady_seconds().stop)
+        seconds.read(self._merger.processes, self._merger.tasks(), until_s)
         return seconds
 
     def steady_seconds(self) -> range:
@@ -484,6 +486,13 @@ def _more_attempts(of: int, reach: float | None, confidence: float, times_longer
     return f"about {math.ceil(needed):,} attempts to connect would decide it: give more --users"
 
 
+def _reason(certainty: Certainty) -> str:
+    """Return why an end of an interval is not known, with the length of a run that would know it."""
+    if certainty.reason != TOO_SHORT or certainty.needed_s is None:
+        return certainty.reason
+    return f"{TOO_SHORT}: it would take about {span_text(certainty.needed_s)}"
+
+
 def _with_certainty(value: float, certainty: Certainty, divisor: float, seconds: float | None = None) -> Measured:
     """Return a figure with its interval, whose ends are divided. It is the whole window's, and always within."""
     interval = certainty.interval or Interval(None, None)
@@ -493,6 +502,6 @@ def _with_certainty(value: float, certainty: Certainty, divisor: float, seconds:
         None if low is None else min(low, value),
         None if high is None else max(high, value),
         seconds=seconds,
-        lacks=certainty.reason or None,
+        lacks=_reason(certainty) or None,
         needs_s=certainty.needed_s,
     )

@@ -6,7 +6,7 @@ of the service. Nor is it judged where the result is wrong, or lacks a part of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from bench.load.metrics.figures import Chosen, LoadFigures
@@ -54,10 +54,17 @@ def judged_load(
 
 
 def surely_missed(
-    objectives: Sequence[Objective], figures: LoadFigures, generator: GeneratorHealth
+    objectives: Sequence[Objective],
+    figures: LoadFigures,
+    generator: GeneratorHealth,
+    give_way: Callable[[], None] = lambda: None,
 ) -> JudgedObjective | None:
-    """Return the first objective that a load that goes on has missed already, come what may; None if there is none."""
+    """Return the first objective that a load that goes on has missed already, come what may; None if there is none.
+
+    `give_way` is called before each objective: all of them may take long.
+    """
     for objective in objectives:
+        give_way()
         chosen = figures.choose(objective)
         if isinstance(chosen, str) or spoilt(generator, objective, chosen) is not None:
             continue

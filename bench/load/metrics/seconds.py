@@ -101,6 +101,8 @@ class OperationSeconds:
         #: The times in each bucket, of the seconds in `_summed`.
         self._sums: Integers = np.zeros(0, dtype=np.int64)
         self._summed = range(0)
+        #: The buckets of `_sums` that are not empty, and the number of times in each; None if they are not known yet.
+        self._occupied: tuple[Integers, Integers] | None = None
         #: The number of entries up to each second, and up to the end.
         self._ends: list[int] = [0]
         self._buckets: Integers = np.empty(_ROOM, dtype=np.int64)
@@ -172,14 +174,20 @@ class OperationSeconds:
         The seconds of the last call are known already, if these only go on further.
         """
         if seconds.start != self._summed.start or seconds.stop < self._summed.stop:
-            self._sums, self._summed = np.zeros(0, dtype=np.int64), range(seconds.start, seconds.start)
+            self._empty_sums(seconds.start)
         if seconds.stop > self._summed.stop:
             self._add_to_sums(range(self._summed.stop, seconds.stop), 1)
             self._summed = seconds
-        occupied = np.flatnonzero(self._sums != 0)  # of booleans it is found much faster than of numbers
-        return occupied, self._sums[occupied]
+        if self._occupied is None:
+            occupied = np.flatnonzero(self._sums != 0)  # of booleans it is found much faster than of numbers
+            self._occupied = occupied, self._sums[occupied]
+        return self._occupied
+
+    def _empty_sums(self, start: int) -> None:
+        self._sums, self._summed, self._occupied = np.zeros(0, dtype=np.int64), range(start, start), None
 
     def _add_to_sums(self, seconds: range, sign: int) -> None:
+        self._occupied = None
         entries = slice(self._ends[seconds.start], self._ends[seconds.stop])
         numbers = np.bincount(self._buckets[entries], self._counts[entries]).astype(np.int64)
         if len(numbers) > len(self._sums):
@@ -192,7 +200,7 @@ class OperationSeconds:
     def _keep(self, number: int) -> None:
         """Forget the times of all seconds from that number on."""
         if number <= self._summed.start:
-            self._sums, self._summed = np.zeros(0, dtype=np.int64), range(self._summed.start, self._summed.start)
+            self._empty_sums(self._summed.start)
         elif number < self._summed.stop:
             self._add_to_sums(range(number, self._summed.stop), -1)
             self._summed = range(self._summed.start, number)

@@ -7,7 +7,7 @@ Rules of this file: pure; reports in, parts of the result out. All of it rests o
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from bench.load.metrics.figures import Chosen, LoadFigures
@@ -256,9 +256,18 @@ def _trend_meaning(tested: _Tested) -> str:
 # ------------------------------------------------------------------ precisions
 
 
-def precisions(asked: Sequence[AskedPrecision], figures: LoadFigures) -> tuple[Precision, ...]:
-    """Return what was reached of the precisions that were asked for."""
-    return tuple(_precision(precision, figures) for precision in asked)
+def precisions(
+    asked: Sequence[AskedPrecision], figures: LoadFigures, give_way: Callable[[], None] = lambda: None
+) -> tuple[Precision, ...]:
+    """Return what was reached of the precisions that were asked for.
+
+    `give_way` is called before each of them: all of them may take long.
+    """
+    found = []
+    for precision in asked:
+        give_way()
+        found.append(_precision(precision, figures))
+    return tuple(found)
 
 
 def _precision(asked: AskedPrecision, figures: LoadFigures) -> Precision:

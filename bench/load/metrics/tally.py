@@ -495,7 +495,8 @@ class Tally:
         if entry.sent_in is not None:
             work.add_sent(entry.sent_in.tolist())
         for key, (service, response) in entry.times.items():
-            work.add_times(key, response if self.is_open else service)
+            # Who reads it may give way meanwhile, and this second go on.
+            work.add_times(key, (response if self.is_open else service).copy())
         for (name, kind, task), (timeouts, errors, dropped) in entry.lost.items():
             work.add_lost((tasks.get(task) if task else None) or (name, kind), timeouts, errors, dropped)
 

@@ -89,6 +89,7 @@ def _take_part(environment: Environment, runner: Runner) -> None:
             _workers[environment] = RunWorker(environment, runner)
         else:
             rehearse_result()
+            locust_tables.take_part(environment)
             RunOwner(environment, runner)
     except (MisuseError, UnservableError) as error:
         _say_and_exit(runner, str(error), 2)

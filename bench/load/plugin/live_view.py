@@ -30,6 +30,7 @@ from bench.report.objectives import answer, figure_text, interval_text
 from bench.report.spoilt import spoilt
 from bench.results.load import CONNECT, LoadResult, OperationKey
 from bench.results.service_loss import ServiceLoss
+from bench.timing.durations import span_text
 from bench.timing.rates import NS_PER_S
 
 logger = logging.getLogger(__name__)
@@ -104,7 +105,9 @@ class LiveTest:
         labels: Mapping[str, str] | None = None,
         has_traces: bool = False,
         objectives: Sequence[Objective] = (),
+        kept_s: float = _KEPT_S,
     ) -> None:
+        """Begin. Figures that somebody has looked at are kept for `kept_s`."""
         #: The number of the test in this process, from 1 on.
         self.number = number
         self.view = view
@@ -114,8 +117,11 @@ class LiveTest:
         self.has_traces = has_traces
         self.started_unix_s = time.time()
         self.has_ended = False
+        #: The exemplars that the metrics had last, by metric, operation and bucket.
+        self.exemplars: dict[tuple[str, OperationKey, int], Any] = {}
         self._watch = LiveWatch(timeout_us, objectives)
         self._figures: LiveFigures | None = None
+        self._kept_s = kept_s
         self._looked_at_s = float("-inf")
 
     @property
@@ -139,7 +145,7 @@ class LiveTest:
     def figures(self) -> LiveFigures:
         """Return the figures so far, at most a second old."""
         now_s = time.monotonic()
-        if self._figures is None or now_s - self._looked_at_s >= _KEPT_S:
+        if self._figures is None or now_s - self._looked_at_s >= self._kept_s:
             ended_s = self.view.ended_s if self.has_ended else None  # before, the last reports are still to come
             self._figures = self._watch.look(self.view.processes(), self.view.offered_per_s, ended_s)
             self._looked_at_s = math.inf if self.has_ended else now_s  # nothing more comes of it
@@ -206,8 +212,7 @@ class LiveView:
         if found is None:
             phase = test.view.phase()
             found = self._around(test.state, _printable(banner(test.state, figures, phase, test.view.service_loss())))
-            found["elapsed_s"] = test.view.elapsed_ns // NS_PER_S
-            found["duration_s"] = test.view.duration_s()
+            found["lasted"] = _lasted(test.view.elapsed_ns // NS_PER_S, test.view.duration_s())
         objectives = [vars(objective) for objective in figures.objectives]
         if test.has_ended:
             objectives = [_judged(objective) for objective in self.stored[-1].objectives]
@@ -220,12 +225,16 @@ class LiveView:
             "banner": dataclasses.asdict(shown),
             "number": 0,
             "phase": "",
-            "elapsed_s": None,
-            "duration_s": None,
+            "lasted": "",
             "figures": None,
             "objectives": [],
             "stored": [_link(test) for test in reversed(self.stored)],
         }
+
+
+def _lasted(elapsed_s: int, duration_s: float | None) -> str:
+    of = "" if duration_s is None else f" of {span_text(round(duration_s))}"
+    return f"{span_text(elapsed_s)}{of}"
 
 
 def _printable(shown: Banner) -> Banner:

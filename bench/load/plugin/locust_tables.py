@@ -2,8 +2,9 @@
 
 They have whole milliseconds, other percentiles and fewer counts than the tables of our result. So they are left out if
 those have all of their requests. They are printed if users of other classes sent requests too, or listeners logged some
-of their own, with the percentiles of our tables. `--print-stats` has them printed in any case. Files that Locust writes
-(CSV, HTML, JSON) and its page are as they were.
+of their own, with the percentiles of our tables. Where nothing was sent, as on a page that started no test, nothing is
+printed: empty tables say nothing, and are wider than a terminal. `--print-stats` has the tables printed in any case.
+Files that Locust writes (CSV, HTML, JSON) and its page are as they were.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from locust import events
 from locust import stats as locust_stats
@@ -36,6 +37,9 @@ _percentiles_of_locust = list(locust_stats.PERCENTILES_TO_REPORT)
 #: The requests that the result of the last test has shown: Locust's keys of them.
 _shown: WeakKeyDictionary[RequestStats, frozenset[tuple[str, str]]] = WeakKeyDictionary()
 
+#: The statistics of processes with users of this package.
+_ours: WeakSet[RequestStats] = WeakSet()
+
 
 @cache
 def install() -> None:
@@ -49,7 +53,7 @@ def install() -> None:
     def replaced_print_stats(stats: RequestStats, current: bool = True) -> None:
         if current or not is_left_out(stats):
             print_stats(stats, current)
-        else:
+        elif stats in _shown:
             locust_stats.console_logger.info(LEFT_OUT)
 
     def replaced_print_percentiles(stats: RequestStats) -> None:
@@ -64,6 +68,12 @@ def install() -> None:
     locust_stats.print_percentile_stats = replaced_print_percentiles
     locust_stats.print_error_report = replaced_print_errors
     events.test_start.add_listener(_forget)
+
+
+def take_part(environment: Environment) -> None:
+    """Note that users of this package are in this process, which is no worker."""
+    if not getattr(environment.parsed_options, "print_stats", False):
+        _ours.add(environment.stats)
 
 
 def _forget(environment: Environment, **_: Any) -> None:
@@ -81,7 +91,9 @@ def note_shown(environment: Environment, result: LoadResult) -> None:
 
 
 def is_left_out(stats: RequestStats) -> bool:
-    """Return true if the tables of a result have shown all that is in Locust's statistics."""
+    """Return true if the tables of a result have shown all that is in Locust's statistics, or if there is nothing."""
+    if stats in _ours and not stats.entries and not stats.errors:
+        return True
     shown = _shown.get(stats)
     return shown is not None and stats.entries.keys() <= shown
 

@@ -412,7 +412,7 @@ class RunOwner:
         with test.troubles.during("looking at the objectives"):
             while self._running is test:
                 missed = watch.look()
-                if missed is not None:
+                if missed is not None and self._running is test:  # a look gives way to others
                     test.ended_because = f"the objective {missed.text!r} was surely missed"
                     logger.warning("%s: the run ends before its time (--slo-abort)", test.ended_because)
                     gevent.spawn(self._end_early)
@@ -425,7 +425,7 @@ class RunOwner:
         with test.troubles.during("looking at the precision"):
             while self._running is test:
                 gevent.sleep(LOOK_INTERVAL_S)
-                if self._running is test and watch.look():
+                if self._running is test and watch.look() and self._running is test:
                     logger.info("The figures are as precise as asked (--until)")
                     gevent.spawn(self._end_early)
                     return

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bench.load.metrics.live_verdict import GeneratorWatch
 from bench.load.metrics.objectives import surely_missed
 from bench.load.plugin.figures_so_far import FiguresSoFar
+from bench.load.plugin.giving_way import GiveWay
 from bench.load.plugin.owned_run import OwnedRun
 from bench.objectives.model import JudgedObjective
 from bench.results.load import GeneratorHealth
@@ -26,7 +27,7 @@ class ObjectiveWatch:
         figures = self._so_far.look()
         if figures is None or not figures.has_window:
             return None
-        return surely_missed(self._objectives, figures, self._health())
+        return surely_missed(self._objectives, figures, self._health(), GiveWay())
 
     def _health(self) -> GeneratorHealth:
         """Return the verdict on the generator so far."""

@@ -21,6 +21,7 @@ from gevent import pywsgi
 
 from bench.load.metrics.live import operations_of, times_of
 from bench.load.metrics.slowest import Slow
+from bench.load.plugin.giving_way import GiveWay, InTurns
 from bench.load.plugin.live_view import LiveTest, LiveView
 from bench.load.plugin.options import MisuseError
 from bench.printable import error_line
@@ -107,11 +108,17 @@ class _Collector:
         if test is None:
             return
         metrics = _Metrics(test)
+        give_way = GiveWay()
         for part in (metrics.generator, metrics.outcomes, metrics.times, metrics.unasked):
             try:
-                yield from list(part())
+                found = list(part())
             except Exception:
                 logger.exception("some metrics of the load are left out")
+                continue
+            for metric in found:
+                # Who writes them goes through thousands of samples.
+                metric.samples = InTurns(metric.samples, give_way)
+            yield from found
 
 
 class _Metrics:
@@ -233,13 +240,23 @@ class _Metrics:
         times: Histogram,
         slowest: Sequence[tuple[int | None, Slow]],
     ) -> None:
-        """Add the histogram of an operation. The slowest in a bucket is its exemplar."""
+        """Add the histogram of an operation. The slowest in a bucket is its exemplar.
+
+        A bucket keeps its exemplar until a slower round trip comes that began later, to the millisecond. Prometheus
+        takes no exemplar that is older than the last, and a worker may report an older one later.
+        """
         numbers = [*times.counts_up_to(BUCKETS_NS), times.count]
         examples: list[Exemplar | None] = [None] * len(numbers)
         for time_ns, slow in slowest:
             place = len(BUCKETS_NS) if time_ns is None else bisect_left(BUCKETS_NS, time_ns)
             if time_ns is not None and examples[place] is None:
                 examples[place] = self._exemplar(time_ns, slow)
+        for place in range(len(numbers)):
+            where = family.name, key, place
+            last, found = self._test.exemplars.get(where), examples[place]
+            if found is not None and (last is None or _milliseconds(found) > _milliseconds(last)):
+                self._test.exemplars[where] = found
+            examples[place] = self._test.exemplars.get(where)
         buckets: list[Any] = [
             (limit, number, example) for limit, number, example in zip(_limits(), numbers, examples, strict=True)
         ]
@@ -254,6 +271,11 @@ class _Metrics:
         if not labels:
             return None
         return Exemplar(labels, time_ns / _NS_PER_S, self._test.started_unix_s + slow.at_ns / _NS_PER_S)
+
+
+def _milliseconds(exemplar: Exemplar) -> int:
+    """Return the time of an exemplar as Prometheus has it."""
+    return int(float(exemplar.timestamp or 0) * 1000)
 
 
 def _limits() -> list[str]:

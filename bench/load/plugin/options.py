@@ -26,7 +26,7 @@ from bench.project_settings import DEFAULT_RESULTS, RESULTS_VARIABLE, ProjectSet
 from bench.report.page.writing import REPORT, REPORT_HELP
 from bench.results.errors import ResultError
 from bench.results.labels import LABEL_HELP, NOTE_HELP, LabelError, labels_of, note_of
-from bench.results.option_files import check_option_file
+from bench.results.option_files import check_page_file
 from bench.scenarios.model import Emission, RoundTrip
 from bench.scenarios.tracing import TRACE_CONTEXT_HELP, NoPlaceForContext, checked_field, refuse_untraceable
 from bench.timing.arrivals import Arrivals, Shape
@@ -384,7 +384,7 @@ def report_of(options: Namespace) -> Path | None:
     text = str(getattr(options, "report", "") or "")
     path = Path(text) if text else None
     try:
-        check_option_file(REPORT, path)
+        check_page_file(REPORT, path)
     except ResultError as error:
         raise MisuseError(str(error)) from None
     return None if path is None else path.absolute()  # the folder may be another one at the end

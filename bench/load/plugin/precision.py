@@ -8,6 +8,7 @@ from functools import partial
 
 from bench.load.metrics.steadiness import PrecisionRule, precisions
 from bench.load.plugin.figures_so_far import FiguresSoFar
+from bench.load.plugin.giving_way import GiveWay
 from bench.load.plugin.objectives import known_operations, why_never
 from bench.load.plugin.options import MisuseError, profile_of
 from bench.load.plugin.owned_run import OwnedRun
@@ -65,7 +66,7 @@ class PrecisionWatch:
         figures = self._so_far.look()
         if figures is None:
             return False
-        self._test.precisions = precisions(self._test.prepared.precisions, figures)
+        self._test.precisions = precisions(self._test.prepared.precisions, figures, GiveWay())
         return self._rule.is_satisfied(len(figures.steady_seconds()), self._test.precisions)
 
 

@@ -18,6 +18,7 @@ from rich.console import Console
 from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, warnings
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
+from bench.load.plugin.code_of_tests import CodeOfTests
 from bench.load.plugin.locust_tables import note_shown
 from bench.load.plugin.objectives import if_undecided_of
 from bench.load.plugin.options import breakdown_of
@@ -56,14 +57,20 @@ class RunOutput:
         self._place = Place.of(folder)
         #: The file of the last result; None if there is none.
         self.stored: Path | None = None
+        self._code = CodeOfTests(environment)
 
     def give(self, result: LoadResult, are_workers_missing: bool) -> bool:
         """Show a result, store it, and say why the run failed, if it did; return false if anything in it failed."""
-        if self._environment.process_exit_code == WELL:  # of the test before, of which the objectives allowed failures
-            self._environment.process_exit_code = None
-        if self._show(lambda console: print_document(load_document(result), console)):
+        with self._code.of_a_test():
+            return self._give(result, are_workers_missing)
+
+    def _give(self, result: LoadResult, are_workers_missing: bool) -> bool:
+        is_shown = self._show(lambda console: print_document(load_document(result), console))
+        if is_shown:
             note_shown(self._environment, result)
         path = self._keep(lambda: Store(self._results).save(result))
+        if path is not None and not is_shown:  # the line that says so on the standard output is lost
+            logger.info("The result is stored in %s", printable(str(self._place.shortened(path))))
         report = self._write_page(result)
         if path is not None:
             is_whole = not result.partial and result.service_loss is None
@@ -79,27 +86,31 @@ class RunOutput:
         reasons = exit_reasons(result, are_workers_missing)
         for reason in reasons:
             self.fail(reason)
+        self._code.has_failures = self._has_failures(result, has_exceptions=exceptions is not None)
         if result.objectives:
-            self._say_objectives(result, has_exceptions=exceptions is not None)
+            self._say_objectives(result)
         if exceptions is not None and self._environment.process_exit_code is None:
             # Locust exits like this if a task raised. It does not know of all exceptions: of those of event handlers,
             # say.
             self._environment.process_exit_code = getattr(self._options, "exit_code_on_error", 1)
         return not (reasons or exceptions or any(row.timeouts or row.errors for row in result.operations))
 
-    def _say_objectives(self, result: LoadResult, has_exceptions: bool) -> None:
+    def _has_failures(self, result: LoadResult, has_exceptions: bool) -> bool:
+        """Return true if something failed of which no objective speaks."""
+        own = {operation.name for operation in result.operations}
+        others = any(error.name not in own for error in self._environment.stats.errors.values())
+        runner = self._environment.runner
+        has_raised = has_exceptions or (runner is not None and bool(runner.exceptions))
+        return has_raised or others or any(unspoken_failures(result))
+
+    def _say_objectives(self, result: LoadResult) -> None:
         """Log the objectives that are not met, and have the process say by its exit code what they say."""
         for objective in result.objectives:
             if objective.verdict != "met":
                 level = logging.WARNING if objective.verdict == "undecided" else logging.ERROR
                 logger.log(level, "%s", printable(said_in_a_line(objective)))
-        unspoken = list(unspoken_failures(result))
-        for failures in unspoken:
+        for failures in unspoken_failures(result):
             logger.error("failed, and no objective speaks of it: %s", printable(failures))
-        own = {operation.name for operation in result.operations}
-        others = any(error.name not in own for error in self._environment.stats.errors.values())
-        runner = self._environment.runner
-        has_other_failures = bool(unspoken or has_exceptions or others or (runner is not None and runner.exceptions))
         code = exit_code(
             result.objectives,
             has_failed=self._environment.process_exit_code == FAILED,
@@ -108,7 +119,8 @@ class RunOutput:
         )
         if code != WELL:
             self._environment.process_exit_code = code
-        elif not has_other_failures and self._environment.process_exit_code is None:
+            self._code.has_failed = self._code.has_failed or code == FAILED
+        elif not self._code.has_failures and self._environment.process_exit_code is None:
             # Locust would fail for any failure, also for those that the objectives allow.
             self._environment.process_exit_code = WELL
 
@@ -134,6 +146,7 @@ class RunOutput:
         """Log why the run failed, and have the process say so by its exit code."""
         logger.error("%s", reason)
         self._environment.process_exit_code = 1
+        self._code.has_failed = True
 
     def _show(self, print_on: Callable[[Console], None]) -> bool:
         """Print on standard output; return false if that failed."""

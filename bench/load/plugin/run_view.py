@@ -11,6 +11,7 @@ from bench.load.plugin.owned_run import OwnedRun
 from bench.results.load import OperationKey
 from bench.results.service_loss import ServiceLoss
 from bench.results.steadiness import Precision
+from bench.timing.durations import span_text
 from bench.timing.rates import NS_PER_S
 
 
@@ -89,7 +90,7 @@ class RunView:
         if window_start_ns is None:
             return f"users arrive, {there:,} of {asked:,}"
         if window_start_ns > elapsed_ns:
-            return f"warm-up, {-(-(window_start_ns - elapsed_ns) // NS_PER_S)} s left"
+            return f"warm-up, {span_text(-(-(window_start_ns - elapsed_ns) // NS_PER_S))} left"
         return self._stage(elapsed_ns)
 
     def _stage(self, elapsed_ns: int) -> str:

@@ -39,6 +39,8 @@ _LETTERS_THAT_FIT = 3
 #: The number of points up to which a line has marks at them, and the size of these.
 _FEW_POINTS, _MARK_SIZE = 12, 30
 _SHARE_OF_ROOM = 0.02
+#: The number of places up to which each of those that are shown has a tick.
+_MOST_PLACES = 60
 #: The number of ticks of a y axis, about.
 _Y_TICKS = 5
 #: The size of the labels of marks, and the width that their letters have at most on the whole, in pixels.
@@ -270,9 +272,12 @@ def _x_axis(axis: Axis, pen: _Pen, *, is_signed: bool = False) -> alt.X:
 
 def _ticks(axis: Axis, pen: _Pen) -> dict[str, Any]:
     number = "max(3, ceil(width / 90))"
+    low, high = map(str, pen.ends) if pen.is_picture else X_ENDS
     if axis.unit == "min":
-        low, high = map(str, pen.ends) if pen.is_picture else X_ENDS
         return {"values": alt.ExprRef(minute_ticks(low, high, number))}
+    if axis.unit == "place" and len(axis.labels) > _MOST_PLACES:
+        apart = f"max(1, ceil(({high} - {low}) / {_MOST_PLACES}))"
+        return {"values": alt.ExprRef(f"sequence(ceil(max(0, {low})), {high}, {apart})")}
     return ticks(axis) or {"tickCount": alt.ExprRef(number)}
 
 
@@ -543,13 +548,15 @@ def _forest(chart: Forest, pen: _Pen) -> View:
         color=pen.paint["muted"], strokeWidth=1.5, clip=True
     )
     base = alt.Chart().encode(y=y, color=colour)
+    names = alt.Chart().encode(y=y, x=alt.value(0), text="n:N")
+    in_place: dict[str, Any] = {"align": "left", "baseline": "bottom", "dy": -8, "fontSize": 11}
     layers = [
         neutral.encode(x=x),
         base.mark_rule(strokeWidth=3, clip=True).encode(x=alt.X("l:Q", scale=_x_scale(chart.x, pen)), x2="h:Q"),
         base.mark_point(filled=True, size=90, opacity=1, clip=True).encode(x=x, shape=shape),
-        alt.Chart()
-        .mark_text(align="left", baseline="bottom", dy=-8, color=pen.paint["ink"], fontSize=11)
-        .encode(y=y, x=alt.value(0), text="n:N"),
+        # A ground behind the words, so that no line strikes them through.
+        names.mark_text(**in_place, color=pen.paint["ground"], stroke=pen.paint["ground"], strokeWidth=4),
+        names.mark_text(**in_place, color=pen.paint["ink"]),
     ]
     view: View = alt.layer(*layers, data=alt.NamedData(f"{pen.data}0")).properties(
         height=_EFFECT_HEIGHT * max(count, 1) + 14
@@ -558,8 +565,11 @@ def _forest(chart: Forest, pen: _Pen) -> View:
 
 
 def _cut(label: str) -> str:
+    """Return a label that fits. Its end stays, because labels beside each other often differ there alone."""
     shown = printable(label)
-    return shown if len(shown) <= _LABEL_LETTERS else shown[: _LABEL_LETTERS - 1] + "…"
+    if len(shown) <= _LABEL_LETTERS:
+        return shown
+    return f"{shown[: _LABEL_LETTERS // 2]}…{shown[len(shown) - _LABEL_LETTERS // 2 + 1 :]}"
 
 
 def _wrapped(text: str, letters: int) -> list[str]:

@@ -10,7 +10,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -245,7 +245,9 @@ def _document(document: Document, name: str, level: int, numbers: Iterator[int],
 
 def _kicker(document: Document) -> str:
     """Return the words above the headline: they do not repeat the title that stands in it, or below it."""
-    is_repeated = document.headline is None or document.basis.startswith(document.title)
+    is_repeated = (
+        document.headline is None or document.basis.startswith(document.title) or document.title == document.kind
+    )
     about = document.kind if is_repeated else f"{document.kind}: {document.title}"
     return f"{document.name}, {about}" if document.name else about
 
@@ -284,20 +286,18 @@ def _folded(title: str, contents: Sequence[Markup]) -> list[Markup]:
 
 def _explanation(text: str) -> Markup:
     """Return a paragraph of ours, whose terms are marked as in Markdown."""
-    parts = re.split(r"(`[^`]+`|\*[^*]+\*)", text)
-    return element(
-        "p",
-        *(
-            element("code", part[1:-1])
-            if part.startswith("`")
-            else element("em", part[1:-1])
-            if part.startswith("*")
-            else part
-            for part in parts
-            if part
-        ),
-        class_="caption",
-    )
+    return element("p", *_marked(text, r"(`[^`]+`|\*[^*]+\*)"), class_="caption")
+
+
+def _marked(text: str, terms: str = r"(`[a-z_]+`)") -> Iterator[Markup | str]:
+    """Yield a text of ours in parts, with its terms as code or emphasised. `terms` is the pattern of a term."""
+    for part in re.split(terms, text):
+        if part.startswith("`") and part.endswith("`") and len(part) > 2:
+            yield element("code", part[1:-1])
+        elif part.startswith("*") and part.endswith("*") and len(part) > 2:
+            yield element("em", part[1:-1])
+        elif part:
+            yield part
 
 
 def _list_of_parts(document: Document, name: str) -> list[Markup]:
@@ -322,7 +322,7 @@ def _tables(tables: Sequence[Table], about: str, level: int) -> list[Markup]:
             section = table.section
             found.append(element(f"h{level + 1}", section))
         if table.title:
-            found.append(element(f"h{min(level + 2, 6)}", table.title))
+            found.append(element(f"h{min(level + 2, 6)}", *_marked(table.title)))
         shown = [row for row in table.rows if not _is_detail(row)]
         details = [row for row in table.rows if _is_detail(row)]
         title = table.title or table.columns[0].full_title or about
@@ -337,7 +337,18 @@ def _is_detail(row: Row | Break) -> bool:
     return isinstance(row, Row) and row.is_detail
 
 
+def _without_empty_columns(table: Table, rows: Sequence[Row | Break]) -> tuple[Table, list[Row | Break]]:
+    """Return a table and its rows without the columns that have a cell in no row."""
+    cells = [row.cells for row in rows if isinstance(row, Row)]
+    kept = [place for place in range(len(table.columns)) if place == 0 or any(found[place] for found in cells)]
+    if not cells or len(kept) == len(table.columns):
+        return table, list(rows)
+    shown = [replace(row, cells=tuple(row.cells[at] for at in kept)) if isinstance(row, Row) else row for row in rows]
+    return replace(table, columns=tuple(table.columns[place] for place in kept)), shown
+
+
 def _table(table: Table, rows: Sequence[Row | Break], label: str) -> Markup:
+    table, rows = _without_empty_columns(table, rows)
     lines = []
     group = ""
     width = len(table.columns)
@@ -360,7 +371,7 @@ def _table(table: Table, rows: Sequence[Row | Break], label: str) -> Markup:
 def _heading(title: str, content: str) -> Markup:
     kind = "text" if content in _LEFT else None
     # A cell without a text is no heading.
-    return element("th", title, scope="col", class_=kind) if title else element("td", class_=kind)
+    return element("th", *_marked(title), scope="col", class_=kind) if title else element("td", class_=kind)
 
 
 def _row(table: Table, row: Row) -> Markup:

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Iterator
 
 from bench.report import document
-from bench.report.document import Column, Content, Document, Note, Table
+from bench.report.document import Column, Content, Document, Line, Note, Table
 from bench.report.environment import header_facts
-from bench.report.formatting import UNKNOWN, DurationUnit, count, duration, unit_of
+from bench.report.formatting import UNKNOWN, DurationUnit, count, counted, duration, unit_of
 from bench.report.labels import label_notes
 from bench.results.figure import Figure
 from bench.validation.accuracy.charts import accuracy_charts
@@ -36,11 +36,24 @@ def accuracy_document(result: Accuracy) -> Document:
     return Document(
         kind="accuracy",
         title="figures beside the truth: " + ", ".join(scenario.name for scenario in result.scenarios),
+        headline=_headline(result),
         tables=(Table(columns, tuple(_rows(result, titles))),),
         notes=(*_notes(result), *label_notes(result.labels, result.note)),
         charts=accuracy_charts(result),
         environment=tuple(header_facts(result)),
     )
+
+
+def _headline(result: Accuracy) -> Line | None:
+    """Return how many figures are inside their bounds; None if none is judged."""
+    rows = [row.inside for scenario in result.scenarios for row in scenario.rows]
+    judged = [inside for inside in rows if inside is not None]
+    if not judged:
+        return None
+    of = counted(len(judged), "figure") + (" that are judged" if len(judged) < len(rows) else "")
+    if all(judged):
+        return Line(f"inside their bounds: all {of}", "better")
+    return Line(f"outside of their bounds: {count(judged.count(False))} of {of}", "worse")
 
 
 def _rows(result: Accuracy, titles: list[str]) -> Iterator[document.Row]:

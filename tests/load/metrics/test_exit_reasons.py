@@ -100,15 +100,18 @@ def test_a_partial_result() -> None:
     assert exit_reasons(a_result(partial=True, partial_reason="a worker is lost")) == ["a worker is lost"]
 
 
-def test_a_run_that_was_aborted() -> None:
-    result = a_result(an_operation(CONNECT, 1), an_operation("echo", 1, unfinished=3), forced=True)
-    assert exit_reasons(result) == ["the run was ended by force: 3 replies were still awaited"]
+@pytest.mark.parametrize(("unfinished", "awaited"), [(0, "no replies were"), (1, "1 reply was"), (3, "3 replies were")])
+def test_a_run_that_was_aborted(unfinished: int, awaited: str) -> None:
+    result = a_result(an_operation(CONNECT, 1), an_operation("echo", 1, unfinished=unfinished), forced=True)
+    assert exit_reasons(result) == [f"the run was ended by force: {awaited} still awaited"]
 
 
 def test_a_limit_of_open_files() -> None:
     kind = f"ClientConnectorError: {file_limit_reason(24)}"
     result = a_result(an_operation(CONNECT, 1, errors={kind: 4}), an_operation("echo", 1))
     (reason,) = exit_reasons(result)
+    (only,) = exit_reasons(a_result(an_operation(CONNECT, 1, errors={kind: 1}), an_operation("echo", 1)))
+    assert only.startswith("1 attempt to connect failed: ")
     assert reason == f"4 attempts to connect failed: {file_limit_reason(24)}, or spread the users over more --processes"
 
 
@@ -124,3 +127,4 @@ def test_exceptions_of_users() -> None:
     assert exceptions_raised(a_result(exceptions=raised)) == (
         "users' own code raised 1,001 exceptions: KeyError: a; KeyError: b"
     )
+    assert exceptions_raised(a_result(exceptions=raised[1:])) == "users' own code raised an exception: KeyError: b"

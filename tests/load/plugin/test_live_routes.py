@@ -68,9 +68,7 @@ def test_before_any_test_it_says_so(client: FlaskClient) -> None:
 def test_a_test_that_is_on_and_its_short_form(client: FlaskClient, view: LiveView) -> None:
     view.test = running()
     page = asked(client).json
-    assert (page["state"], page["phase"], page["elapsed_s"], page["duration_s"]) == (
-        *("arriving", "stage 1 of 2, 50:30s", 12, 60.0),
-    )
+    assert (page["state"], page["phase"], page["lasted"]) == (*("arriving", "stage 1 of 2, 50:30s", "12 s of 1 min"),)
     assert page["figures"]["rows"] == []
     assert asked(client, "live.json?brief").json.keys() == {"state", "banner", "has_pages"}
 

@@ -72,3 +72,17 @@ def test_an_option_and_a_test_without_a_result_have_them_printed(
     environment.parsed_options = Namespace(print_stats=True)
     note_shown(environment, RESULT)
     assert LEFT_OUT not in printed(environment, caplog)
+
+
+def test_where_nothing_was_sent_there_is_nothing_to_print(
+    caplog: pytest.LogCaptureFixture, environment: Environment
+) -> None:
+    idle = Environment(parsed_options=Namespace(print_stats=False))
+    assert len(printed(idle, caplog)) > 5, "users of others alone"
+    locust_tables.take_part(idle)
+    assert printed(idle, caplog) == []
+    idle.stats.log_request("GET", "/", 12, 0)
+    assert any("GET" in line for line in printed(idle, caplog))
+    asked = Environment(parsed_options=Namespace(print_stats=True))
+    locust_tables.take_part(asked)
+    assert len(printed(asked, caplog)) > 5

@@ -165,6 +165,34 @@ def test_every_series_of_a_test_has_its_labels_under_names_that_prometheus_takes
                 assert sample.labels["label___a"] == "y"
 
 
+def test_the_time_of_an_exemplar_never_goes_back() -> None:
+    """A worker may report a round trip after others that began later. Prometheus would refuse its exemplar."""
+    started_ns = 5_000 * S
+    reported = Tally(started_ns, is_open=True, slowest=5)
+    reported.open_window(started_ns)
+    view = LiveView()
+    view.test = LiveTest(1, MadeUpRun(reported), timeout_us=10e6)
+    shown = []
+    for token, began_s, took_ns in (("a", 2, 3 * MS), ("late", 1, 3 * MS + 1000), ("b", 4, 3 * MS + 2000)):
+        log = Recorder("echo")
+        began_ns = started_ns + began_s * S
+        log.answered(began_ns, began_ns, began_ns + took_ns)
+        log.named(token)
+        batch = log.flush()
+        assert batch is not None
+        reported.add(batch)
+        text, _ = exposition(view, OPENMETRICS)
+        families = {family.name: family for family in text_string_to_metric_families(text.decode())}
+        (found,) = [
+            sample.exemplar
+            for sample in families["socketio_bench_response_time_seconds"].samples
+            if sample.exemplar is not None
+        ]
+        shown.append((found.labels["token"], float(found.timestamp) - view.test.started_unix_s))
+    assert [token for token, _ in shown] == ["a", "a", "b"]
+    assert [began_s for _, began_s in shown] == pytest.approx([2, 2, 4], abs=0.01)
+
+
 def test_the_slowest_of_a_bucket_is_its_exemplar_with_token_and_trace() -> None:
     tally = Tally(5_000 * S, is_open=True, slowest=5)
     tally.open_window(tally.started_ns)

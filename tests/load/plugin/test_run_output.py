@@ -97,6 +97,19 @@ def test_a_page_that_cannot_be_written_fails(
     assert "\npage: bench report kept/load/" in capsys.readouterr().out
 
 
+def test_a_result_that_cannot_be_shown_says_where_it_is_stored(
+    tmp_path: Path, environment: Environment, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level("INFO")
+    with Path("/dev/full").open("w") as full:
+        monkeypatch.setattr("sys.stdout", full)
+        RunOutput(environment, tmp_path, Path("kept")).give(a_result(), are_workers_missing=False)
+        monkeypatch.undo()
+    assert environment.process_exit_code == 1
+    (file,) = tmp_path.glob("kept/load/*/*.json")
+    assert f"The result is stored in {file.relative_to(tmp_path)}" in caplog.text
+
+
 def test_exceptions_of_users_have_locusts_exit_code(tmp_path: Path, environment: Environment) -> None:
     raised = (TaskException(text="KeyError", count=1),)
     RunOutput(environment, tmp_path, Path("kept")).give(a_result(exceptions=raised), are_workers_missing=False)
@@ -210,6 +223,64 @@ def test_a_test_after_one_whose_failures_were_allowed_is_judged_by_itself(tmp_pa
         codes.append(environment.process_exit_code)
 
     assert codes == [0, None], "Locust fails the second"
+
+
+_OF: dict[str, dict[str, Any]] = {
+    "well": {},
+    "allowed": {"objectives": (_ERRORS_ALLOWED,), "operations": (a_row(CONNECT), a_row(refused=1))},
+    "failures": {"operations": (a_row(CONNECT), a_row(refused=1))},
+    "raised": {"exceptions": (TaskException(text="ValueError", count=1),)},
+    "missed": {"objectives": (judge(parse_objective("p99 < 50 ms"), _FIGURES["missed"]),)},
+    "partial": {"partial": True, "partial_reason": "why"},
+}
+
+
+@pytest.mark.parametrize(
+    ("tests", "codes"),
+    [
+        (("well", "well"), (None, None)),
+        (("missed", "well"), (3, 3)),
+        (("missed", "allowed", "failures"), (3, 3, 3)),
+        (("failures", "well"), (None, 4)),
+        (("failures", "allowed", "well"), (None, 4, 4)),
+        (("failures", "missed"), (None, 3)),
+        (("raised", "well"), (4, 4)),
+        (("raised", "missed", "well"), (4, 3, 3)),
+        (("allowed", "well"), (0, None)),
+        (("well", "partial", "missed", "failures"), (None, 1, 1, 1)),
+        (("missed", "partial"), (3, 1)),
+    ],
+)
+def test_the_code_is_that_of_the_worst_of_several_tests(
+    tmp_path: Path, environment: Environment, tests: tuple[str, ...], codes: tuple[int | None, ...]
+) -> None:
+    output, found = RunOutput(environment, tmp_path, Path("kept")), []
+    for name in tests:
+        output.give(a_result(**_OF[name]), False)
+        found.append(environment.process_exit_code)
+
+    assert tuple(found) == codes, "None: Locust looks for failures in the last test"
+
+
+def test_a_code_that_a_listener_has_set_stays(tmp_path: Path, environment: Environment) -> None:
+    output = RunOutput(environment, tmp_path, Path("kept"))
+    output.give(a_result(**_OF["missed"]), False)
+    environment.process_exit_code = 0  # it knows better
+    output.give(a_result(), False)
+    assert environment.process_exit_code is None
+    environment.process_exit_code = 42
+    output.give(a_result(**_OF["allowed"]), False)
+    assert environment.process_exit_code == 42
+
+
+def test_a_service_that_died_in_an_earlier_test_comes_before_a_missed_objective(
+    tmp_path: Path, environment: Environment
+) -> None:
+    output = RunOutput(environment, tmp_path, Path("kept"))
+    environment.process_exit_code = 1
+    output.give(a_result(**_OF["failures"]), False)
+    output.give(a_result(**_OF["missed"]), False)
+    assert environment.process_exit_code == 1
 
 
 def test_the_file_of_junit(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from xml.etree import ElementTree
 
 import psutil
 import pytest
@@ -362,9 +363,19 @@ def test_a_service_that_fails_in_one_revision_is_named(
 
 
 def test_a_service_that_fails_in_both_revisions_is_said_to(repository: TestRepository, temporary: Path) -> None:
-    code, _, err = ran(repository, temporary, "broken", "broken", *OPTIONS, *SMALL)
+    files = [temporary.parent / name for name in ("junit.xml", "page.html")]
+    for file in files:
+        file.write_text("of an earlier comparison")
+    code, _, err = ran(
+        repository, temporary, "broken", "broken", *OPTIONS, *SMALL, "--junit", files[0], "--report", files[1]
+    )
     assert code == 1
     assert "neither revision's service starts; A, broken (" in err
+    (whole,) = ElementTree.parse(files[0]).iter("testcase")
+    fault = whole.find("error")
+    assert fault is not None
+    assert (fault.get("message") or "").startswith("neither revision's service starts; A, broken (")
+    assert "the comparison failed: neither revision's service starts; A, broken (" in files[1].read_text()
 
 
 @pytest.mark.slow

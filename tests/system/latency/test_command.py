@@ -124,6 +124,7 @@ def test_an_objective_of_a_load_is_misuse(home: Path) -> None:
         ("--efort quick", "no such option: --efort; did you mean --effort?; see `bench latency --help`"),
         ("-n 2", "-n: benchmarks are measured one at a time, in one process: others at the same time would be in the "),
         ("--label ci", "--label 'ci': expected NAME=VALUE, as in machine=ci"),
+        ("--junit .", "--junit .: that is a folder; name a file in it"),
         ("tests", "tests: bench latency measures its own benchmarks, and takes options alone; -k selects benchmarks"),
         (
             "--users 5",
@@ -132,11 +133,23 @@ def test_an_objective_of_a_load_is_misuse(home: Path) -> None:
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(home: Path, arguments: str, said: str) -> None:
-    options = ("--scenarios", "scenarios.py", "--app", "app.main:app") if arguments == "tests" else ()
+    is_late = arguments in ("tests", "--junit .")  # what is measured is read before
+    options = ("--scenarios", "scenarios.py", "--app", "app.main:app") if is_late else ()
     ended = run(home, "bench", "latency", *arguments.split(), *options)
     assert (ended.returncode, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"bench: error: {said}")
     assert ended.stderr.count("\n") == 1
+
+
+def test_a_reader_that_has_gone_is_the_exit_code_of_a_broken_pipe(home: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as pipe:
+        ended = subprocess.run(
+            [BIN / "bench", "latency", "--collect-only", "--scenarios", "scenarios.py", "--app", "app.main:app"],
+            cwd=home, stdout=pipe, stderr=subprocess.PIPE, text=True, timeout=LIMIT_S, check=False,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (141, "")
 
 
 def test_no_benchmark_is_misuse(home: Path) -> None:

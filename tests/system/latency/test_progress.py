@@ -11,7 +11,9 @@ from tests.support.folders import ROOT
 from tests.support.terminal import OnTerminal, screen
 from tests.system.latency.test_runs import INTERRUPTED, LIMIT_S, Bench, at
 
-PLACE = re.compile(r"\[(?P<number>\d)/2\] foo_bar\[event-websocket-(fast-process|in-loop)-uvloop\]  about \d+s left")
+PLACE = re.compile(
+    r"\[(?P<number>\d)/2\] foo_bar\[event-websocket-(fast-process|in-loop)-uvloop\]  about (\d+ min )?\d+ s left"
+)
 TWO = ("-k", "event-websocket and uvloop and (fast or in-loop)", "--color=no")
 
 
@@ -61,7 +63,10 @@ def test_elsewhere_each_benchmark_has_a_line(bench: Bench, option: str | None, b
     lines = run.stdout.splitlines()
     found = [line for line in lines if PLACE.fullmatch(line)]
     assert len(found) == begun if option != "-q" else 1 <= len(found) <= 2
-    assert len([line for line in lines if re.search(r"\] PASSED(, about \d+s left)? +\[ *\d+%\]$", line)]) == passed
+    assert (
+        len([line for line in lines if re.search(r"\] PASSED(, about (\d+ min )?\d+ s left)? +\[ *\d+%\]$", line)])
+        == passed
+    )
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import os
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pytest
 
@@ -96,8 +97,15 @@ def test_a_command_of_the_scenarios_file_is_measured_beside_controls(bench: Benc
 def test_the_cause_that_the_service_tells_is_shown_and_its_log_is_kept(
     bench: Bench, name: str, reason: str, words: str
 ) -> None:
-    run = bench.run("--scenarios", f"{name}_scenarios.py", "-k", "fast", "--reply-timeout=1")
+    junit, page = bench.directory / "junit.xml", bench.directory / "page.html"
+    files = ("--junit", str(junit), "--report", str(page))
+    run = bench.run("--scenarios", f"{name}_scenarios.py", "-k", "fast", "--reply-timeout=1", *files)
     assert run.returncode == 1, run.stdout
+    faults = [case.find("error") for case in ElementTree.parse(junit).iter("testcase")]
+    assert len(faults) == 2, "the result, and the only benchmark"
+    assert all(fault is not None and fault.get("message") for fault in faults)
+    assert f'{words}" />' in junit.read_text()
+    assert "[acknowledged-websocket-fast-process] failed</h1>" in page.read_text()
     (line,) = [line for line in run.stdout.splitlines() if "its service wrote last" in line]
     assert line.endswith(words)
     assert "The service's output is kept in " in run.stdout

@@ -14,7 +14,7 @@ from tests.support.ports import free_port
 from tests.support.terminal import OnTerminal, screen
 
 LIVE = re.compile(
-    r"(?P<elapsed>\d+)s( of \d+s)?  (?P<users>\d+) users?  (?P<rate>[\d.,]+)/s of 100/s  p50 [\d.,]+ (µs|ms)  "
+    r"(?P<elapsed>\d+) s( of \d+ s)?  (?P<users>\d+) users?  (?P<rate>[\d.,]+)/s of 100/s  p50 [\d.,]+ (µs|ms)  "
     r"p99 [\d.,]+ (µs|ms)  0 failed  generator \d+%"
 )
 
@@ -61,7 +61,7 @@ def test_who_wants_no_lines_has_none(tmp_path: Path) -> None:
         assert locust.wait(LIMIT_S) == 0, locust.written
         written = locust.written
     assert "\x1b[K" not in written
-    assert "of 3s" not in written
+    assert "of 3 s" not in written
 
 
 @pytest.mark.slow

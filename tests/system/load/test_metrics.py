@@ -107,6 +107,7 @@ def test_prometheus_scrapes_a_run_of_workers_and_answers_every_query_of_the_dash
         answered = operation(locust.result(), "FOO→BAR").ok
         most = queried(client, 'max_over_time(socketio_bench_operations_total{kind="round trip",outcome="ok"}[10m])')
     assert not unanswered
+    assert "out-of-order exemplars" not in (tmp_path / "prometheus.log").read_text()
     assert all(exemplar["labels"]["token"] for series in exemplars for exemplar in series["exemplars"])
     assert exemplars, "the slowest can be found by their tokens"
     assert [float(row["value"][1]) for row in offered] == [40]

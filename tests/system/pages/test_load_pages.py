@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from bench.commands.show import document_of
 from bench.report.document import Document
@@ -15,12 +16,13 @@ from bench.report.loads import loads_document
 from bench.report.page.page import MOST_BYTES
 from bench.report.page.page import page as page_of
 from bench.results.load import Generator, Window
+from bench.results.service_log import LogLine, ServiceLog
 from bench.results.store import open_file
 from tests.report.test_page import HOSTILE
 from tests.support.browser import Watched, browser
 from tests.support.example_loads import open_load, row, second, stage
 from tests.support.example_results import load_result
-from tests.system.pages.test_pages import keep_picture, violations
+from tests.system.pages.test_pages import keep_picture, labels, violations
 
 pytestmark = [pytest.mark.slow]
 
@@ -70,6 +72,16 @@ def beside_each_other() -> Document:
     )
 
 
+def with_many_marks() -> Document:
+    """Return the page of a load whose service wrote so much that the labels of its marks need rows."""
+    times_s = (0.1, 2.0, 2.4, 9, 9.5, 11, 13, 15, 17, 19.5)
+    lines = tuple(LogLine(t=t, text=f"ERROR {HOSTILE} at {t}") for t in times_s)
+    generator = Generator(processes=1, verdict="saturated", reason="late", saturated_since_s=12)
+    window = Window(start_s=2.2, end_s=20.0, warmup_s=1.5)
+    log = ServiceLog(lines=len(lines), left_out=0, first=lines)
+    return load_document(open_load(window=window, generator=generator, service_log=log))
+
+
 @pytest.mark.parametrize(
     ("documents", "fewest_charts"),
     [
@@ -79,6 +91,7 @@ def beside_each_other() -> Document:
         pytest.param(lambda: [single_second()], 3, id="a single second, partial"),
         pytest.param(lambda: [saturated()], 5, id="saturated, with stages"),
         pytest.param(lambda: [load_document(load_result())], 2, id="closed"),
+        pytest.param(lambda: [with_many_marks()], 5, id="many marks"),
         pytest.param(lambda: [beside_each_other(), saturated()], 7, id="several"),
     ],
 )
@@ -97,11 +110,36 @@ def test_whatever_a_load_is_its_page_is_sound(
     assert page.locator("figure[data-chart]").count() >= fewest_charts
     assert page.evaluate("document.documentElement.scrollWidth") == 390
     assert page.locator("img").count() == 0
+    assert_labels_of_marks_are_apart(page)
     assert violations(page) == []
     assert watched.wrong == []
     assert [address for address in watched.asked if not address.startswith("file:")] == []
     keep_picture(page, f"load-{request.node.callspec.id.replace(' ', '-')}")
     page.close()
+
+
+def assert_labels_of_marks_are_apart(page: Page) -> None:
+    """Assert that no label of a mark lies on another, on a panel, or beyond the page, also when a part is shown."""
+    for figure in page.locator("figure[data-chart]:has(.moments)").all():
+        for button in (None, "Zoom in", "Right ▶"):
+            if button is not None:
+                figure.get_by_role("button", name=button).click()
+                page.wait_for_timeout(100)
+            panel = figure.locator(".view .background").first.bounding_box()
+            shown = [label for label in figure.locator(".moments li").all() if label.is_visible()]
+            boxes = [box for label in shown if (box := label.bounding_box()) is not None]
+            assert panel is not None
+            for box in boxes:
+                assert box["y"] + box["height"] <= panel["y"]
+                assert box["x"] >= 0
+                assert box["x"] + box["width"] <= page.evaluate("innerWidth")
+            for left, right in combinations(boxes, 2):
+                assert (
+                    left["x"] + left["width"] <= right["x"]
+                    or right["x"] + right["width"] <= left["x"]
+                    or left["y"] + left["height"] <= right["y"] + 0.5
+                    or right["y"] + right["height"] <= left["y"] + 0.5
+                )
 
 
 def test_half_an_hour_with_fifty_operations(
@@ -123,6 +161,8 @@ def test_half_an_hour_with_fifty_operations(
     page = watched.open(file)
     assert page.locator("figure[data-chart]").count() == len(made.charts)
     assert page.get_by_text("of 1,800 seconds").first.is_visible()
+    assert {"0 s", "5 min", "30 min"} <= set(labels(page.locator("figure[data-chart]").first, 0))
+    assert_labels_of_marks_are_apart(page)
     assert page.get_by_text("Of 50 operations it shows").first.is_visible()
     assert watched.wrong == []
     keep_picture(page, "load-long")

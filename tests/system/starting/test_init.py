@@ -263,8 +263,11 @@ def test_the_files_of_an_app_work(project: Path, capsys: pytest.CaptureFixture[s
     tested(2, **token)
     skipped = run("pytest", "test_socketio.py")
     assert "1 skipped" in skipped.stdout, skipped.stdout + skipped.stderr
+    scenarios = Path(FILES[0])
+    scenarios.write_text(scenarios.read_text().replace('    # "', '    "'))  # as people uncomment the objectives
     result = loaded("chat:app", users=4, seconds=3, **token)
     assert {row.name for row in result.operations} == {"connect", "say", "enter", "typing"}
+    assert [objective.text for objective in result.objectives] == ["p99 < 500 ms", "errors < 1 %"]
     without = run("bench", "latency", "--scenarios", FILES[0], "--app", "chat:app")
     assert without.returncode == 2, without.stdout + without.stderr
     assert "secret @env:SOCKETIO_AUTH_TOKEN: there is no such environment variable" in without.stdout + without.stderr

@@ -256,9 +256,8 @@ function showStored(page) {
 }
 
 function lasting(page) {
-  if (page.elapsed_s === null) return "";
-  const of = page.duration_s === null ? "" : ` of ${Math.round(page.duration_s)} s`;
-  return [`Test ${page.number}, ${page.elapsed_s} s${of}`, page.phase].filter(Boolean).join(", ");
+  if (!page.lasted) return "";
+  return [`Test ${page.number}, ${page.lasted}`, page.phase].filter(Boolean).join(", ");
 }
 
 function show(page) {
