@@ -166,9 +166,11 @@ class Histogram:
             return found
         buckets = np.concatenate([part._buckets for part in parts])
         counts = np.concatenate([part._counts for part in parts])
-        found._buckets, places = np.unique(buckets, return_inverse=True)
-        found._counts = np.zeros(len(found._buckets), dtype=np.int64)
-        np.add.at(found._counts, places, counts)
+        least = int(buckets.min())
+        numbers = np.zeros(int(buckets.max()) - least + 1, dtype=np.int64)
+        np.add.at(numbers, buckets - least, counts)
+        occupied = np.flatnonzero(numbers != 0)  # of booleans it is found much faster than of numbers
+        found._buckets, found._counts = occupied + least, numbers[occupied]
         found.count = sum(part.count for part in parts)
         found._sum_ns = sum(part._sum_ns for part in parts)
         found._min_ns = min(part._min_ns for part in parts if part._min_ns is not None)

@@ -5,11 +5,11 @@ import re
 
 import pytest
 
-from bench.report.chart import Axis, Chart, Event, Panel, Point, Series
+from bench.report.chart import Axis, Chart, Effect, Event, Forest, Panel, Point, Series
 from bench.report.drawing.labels import label_expression
 from bench.report.drawing.look import LIGHT
 from bench.report.drawing.pictures import picture
-from bench.report.drawing.specification import panel_specifications
+from bench.report.drawing.specification import forest_rows, panel_specifications
 
 pytestmark = pytest.mark.unhurried
 
@@ -86,3 +86,11 @@ def test_a_line_at_the_top_of_a_panel_is_whole() -> None:
     (specification,) = panel_specifications(Chart("c", "t", "alt", Axis("x"), (panel,)), LIGHT, 500)
     ends = [layer["encoding"]["y"]["scale"]["domainMax"] for layer in specification["layer"]]
     assert min(ends) > 20
+
+
+def test_a_long_label_of_an_effect_keeps_its_end() -> None:
+    labels = [f"{'a generator with a long name, ' * 3}{number} in flight" for number in (10, 100)]
+    chart = Forest("f", "t", "alt", Axis("x"), tuple(Effect(label, 1, 0, 2) for label in labels))
+    shown = {row["n"] for row in forest_rows(chart)}
+    assert len(shown) == 2
+    assert all(len(label) <= 60 and label.endswith(" in flight") for label in shown)

@@ -249,3 +249,20 @@ class TestDrawn:
         assert 1 < len(self.embedded(many)) < 60
         assert many.count(TOO_MANY) == 60 - len(self.embedded(many))
         assert len(Read(many).attributes("figure")) == 60
+
+
+def test_a_column_without_a_cell_is_left_out_and_a_term_is_code() -> None:
+    columns = (Column("connections", "name"), Column("`send`"), Column("bound", "verdict"))
+    table = Table(columns, (Row(("1", "2 µs", "")), Row(("50", "", ""))), title="to `received`")
+    html = page([Document(kind="wire", title="seen", tables=(table,))])
+    assert "<code>send</code>" in html
+    assert "to <code>received</code>" in html
+    assert ">bound<" not in html
+
+
+def test_words_above_a_headline_do_not_repeat_what_stands_below_it() -> None:
+    answer = Line("p50 1 ms")
+    document = Document(kind="load", title="load on a:b", tables=(), headline=answer, basis="load on a:b; at c")
+    assert '<p class="kicker">load</p>' in page([document])
+    assert '<p class="kicker">load: load on a:b</p>' in page([dataclasses.replace(document, basis="")])
+    assert '<p class="kicker">load/3, load</p>' in page([dataclasses.replace(document, name="load/3")])

@@ -6,6 +6,9 @@
   const tip = document.getElementById("tip");
   const said = document.getElementById("said");
 
+  // The width of a sheet of paper within its margins, in pixels.
+  const sheetWidth = 690;
+
   function rowsOf(table) {
     return table.rows.map((cells) => {
       const row = {};
@@ -331,6 +334,15 @@
       Promise.all(views.map((view) => view.width(now).runAsync())).then(layMarks);
     }).observe(plot);
     layMarks();
+    // A sheet is narrower than most windows, and what is made smaller is hard to read. The observer sees the end of it.
+    addEventListener("beforeprint", () => {
+      plot.style.width = Math.min(plot.clientWidth, sheetWidth) + "px";
+      width = holders[0].clientWidth;
+      leave();
+      views.forEach((view) => view.width(width).run());
+      layMarks();
+    });
+    addEventListener("afterprint", () => { plot.style.width = ""; });
   }
 
   const figures = [...document.querySelectorAll("figure[data-chart]")];

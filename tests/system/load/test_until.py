@@ -38,11 +38,12 @@ def test_a_load_whose_time_is_over_says_that_it_is_not_as_precise(tmp_path: Path
 
 
 def test_a_precision_that_makes_no_sense_is_refused_in_a_line(tmp_path: Path) -> None:
-    code, locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--until", "p99 ± 5 ms")
+    code, locust = run(tmp_path, "-u", "2", "-r", "2", "-t", "2s", "--until", "p99 ± 5 apples")
     assert code == 2
     lines = [line for line in locust.output.splitlines() if "--until" in line]
     assert len(lines) == 1
     assert lines[0].endswith(
-        "--until: precision 'p99 ± 5 ms': '5 ms' is no share of the figure: expected one such as 5 %"
+        "--until: precision 'p99 ± 5 apples': '5 apples' is no width of it: expected a share such as 5 %, "
+        "or a time such as 2 ms"
     )
     assert "Traceback" not in locust.output

@@ -262,9 +262,14 @@ def test_charts_follow_the_width_of_the_page_and_are_printed(started: Browser, p
     watched.page.wait_for_function(
         "[...document.querySelectorAll('figure[data-chart]')].every((figure) => figure.dataset.drawn === 'true')"
     )
+    watched.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    widths = "[...document.querySelectorAll('.view svg')].map((svg) => svg.getBoundingClientRect().width)"
+    assert max(watched.page.evaluate(widths)) <= 690
     watched.page.emulate_media(media="print", color_scheme="dark")
     assert watched.page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert not watched.page.locator(".tools").first.is_visible()
+    watched.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(watched.page.locator(".view svg").first).to_have_attribute("width", re.compile(r"^1\d{3}"))
     assert watched.wrong == []
     watched.page.close()
 
