@@ -414,7 +414,7 @@ def echo_port() -> Iterator[int]:
 
 def connect(proxy: Proxy) -> socket.socket:
     """Return a connection whose other end is there, too."""
-    client = socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+    client = socket.create_connection(("127.0.0.1", proxy.port), timeout=60)
     client.sendall(b"hello")
     assert client.recv(100) == b"hello"
     return client
@@ -474,7 +474,7 @@ def test_it_refuses_connections_for_a_time(echo_port: int) -> None:
     with Proxy(echo_port, "seed") as proxy, connect(proxy) as client:
         proxy.refuse()
         with pytest.raises(ConnectionRefusedError):
-            socket.create_connection(("127.0.0.1", proxy.port), timeout=10)
+            socket.create_connection(("127.0.0.1", proxy.port), timeout=60)
         client.sendall(b"still there")
         assert client.recv(100) == b"still there"
         proxy.accept()
@@ -484,7 +484,7 @@ def test_it_refuses_connections_for_a_time(echo_port: int) -> None:
 def test_a_server_that_is_away(echo_port: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         away = taken.getsockname()[1]
-    with Proxy(away, "seed") as proxy, socket.create_connection(("127.0.0.1", proxy.port), timeout=10) as client:
+    with Proxy(away, "seed") as proxy, socket.create_connection(("127.0.0.1", proxy.port), timeout=60) as client:
         assert_ended(client)
         assert proxy.broken.connections == 0
 

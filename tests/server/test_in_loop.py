@@ -43,7 +43,7 @@ def run(request: pytest.FixtureRequest) -> Run:
         async with asyncio.timeout(LIMIT_S):
             await scenario()
         with contextlib.suppress(TimeoutError):  # clients take a moment to close their own sockets
-            async with asyncio.timeout(2):
+            async with asyncio.timeout(LIMIT_S):
                 while traces() != before:  # noqa: ASYNC110 - nothing would set an event
                     await asyncio.sleep(0.01)
         assert traces() ^ before == set()

@@ -112,7 +112,7 @@ def loaded(folder: Path, *arguments: str) -> dict[str, int]:
 def counted(url: str, authority: Path | None = None) -> dict[str, int]:
     """Return the numbers that the service has counted itself."""
     context = None if authority is None else ssl.create_default_context(cafile=str(authority))
-    with urllib.request.urlopen(f"{url}/counts", timeout=10, context=context) as answer:
+    with urllib.request.urlopen(f"{url}/counts", timeout=60, context=context) as answer:
         counts: dict[str, int] = json.load(answer)
     return counts
 
@@ -144,7 +144,7 @@ async def test_the_chat_lets_nobody_in_without_a_token() -> None:
 
 def logged_in(url: str) -> dict[str, str]:
     """Log in to the chat; return what to authenticate with."""
-    with urllib.request.urlopen(f"{url}/login", data=b'{"name": "Ada"}', timeout=10) as answer:
+    with urllib.request.urlopen(f"{url}/login", data=b'{"name": "Ada"}', timeout=60) as answer:
         auth: dict[str, str] = json.load(answer)
     return auth
 

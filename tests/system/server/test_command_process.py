@@ -50,7 +50,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def serve(folder: Path, command: str, *, start_timeout_s: float = 20.0, **fields: object) -> ServeCommand:
+def serve(folder: Path, command: str, *, start_timeout_s: float = 60.0, **fields: object) -> ServeCommand:
     command = command.replace("PYTHON", sys.executable)
     return ServeCommand(command, folder, start_timeout_s=start_timeout_s, **fields)  # type: ignore[arg-type]
 
@@ -153,13 +153,13 @@ class TestStarting:
             ("PYTHON listen.py BUSY 204", {}, "its port is in use: write {port} where the command takes its port"),
             pytest.param(
                 "PYTHON listen.py OTHER 204",
-                {"start_timeout_s": 3.0},
+                {"start_timeout_s": 6.0},
                 "it listens on port OTHER, and not on port ",
                 marks=pytest.mark.slow,
             ),
             pytest.param(
                 "PYTHON listen.py {port} 503",
-                {"start_timeout_s": 3.0, "ready_url": "/health"},
+                {"start_timeout_s": 6.0, "ready_url": "/health"},
                 "/health answers 503; it wrote last: pid",
                 marks=pytest.mark.slow,
             ),

@@ -30,7 +30,7 @@ async def use(transports, url):
     told.append([*transports, answer])
 
 async def use_all():
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         for transports in (("websocket",), ("polling",), ("polling", "websocket")):
             await use(transports, sys.argv[1])
 
