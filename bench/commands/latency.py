@@ -68,7 +68,8 @@ def latency(context: typer.Context) -> int:
         return fail(str(error), MISUSE)
     if ended.has_lost_reader:
         return BROKEN_PIPE
-    return MISSED if ended.has_missed else _exit_code(int(ended.code))
+    code = MISSED if ended.has_missed else _exit_code(int(ended.code))
+    return fail(ended.reason, code) if ended.reason else code
 
 
 def _exit_code(code: int) -> int:

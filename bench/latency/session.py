@@ -63,12 +63,14 @@ ARGUMENTS = pytest.StashKey[Sequence[str]]()
 class Ended:
     """The end of a session: pytest's exit code, and what may be the reason of it.
 
-    An objective was missed, or the reader of the output has gone.
+    An objective was missed, or the reader of the output has gone. `reason` is why the session ended itself before its
+    end, such as a service that is not there; empty if it did not.
     """
 
     code: int | pytest.ExitCode
     has_missed: bool
     has_lost_reader: bool
+    reason: str
 
 
 def measure(arguments: Sequence[str]) -> Ended:
@@ -76,7 +78,7 @@ def measure(arguments: Sequence[str]) -> Ended:
     with _without_variables() as removed:
         session = _Session(arguments, removed)
         code = pytest.main([*_ARGUMENTS, *arguments, "--pyargs", _PACKAGE], [session])
-        return Ended(code, session.has_missed, session.has_lost_reader)
+        return Ended(code, session.has_missed, session.has_lost_reader, session.reason)
 
 
 @contextmanager
@@ -110,6 +112,9 @@ class _Session:
         self.has_missed = False
         #: True if the session has ended because nobody reads its output any more.
         self.has_lost_reader = False
+        #: The reason for which the session has ended itself; empty if it has not.
+        self.reason = ""
+        self._config: pytest.Config | None = None
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_parse(self) -> Generator[None, pytest.Config | None, pytest.Config | None]:
@@ -129,12 +134,22 @@ class _Session:
     def pytest_internalerror(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         self.has_lost_reader = self.has_lost_reader or isinstance(excinfo.value, BrokenPipeError)
 
+    @pytest.hookimpl(trylast=True)
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        """Take the reason from pytest, which would show it as an interrupt."""
+        if isinstance(excinfo.value, pytest.exit.Exception):
+            self.reason = str(excinfo.value.msg)
+            reporter = None if self._config is None else self._config.pluginmanager.get_plugin("terminalreporter")
+            if reporter is not None:
+                reporter._keyboardinterrupt_memo = None
+
     def pytest_unconfigure(self, config: pytest.Config) -> None:
         self.has_missed = config.stash.get(MISSED_OBJECTIVE, False)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_configure(self, config: pytest.Config) -> None:
         config.stash[ARGUMENTS] = self._arguments
+        self._config = config
         _set_variables(self._variables)  # the services that are started get the environment as it was
         if more := [name for name in config.option.file_or_dir if name != _PACKAGE]:
             raise pytest.UsageError(

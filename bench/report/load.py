@@ -24,7 +24,7 @@ from bench.report.formatting import (
 from bench.report.labels import label_notes
 from bench.report.load_charts.run import load_charts
 from bench.report.load_charts.time_axis import run_s
-from bench.report.load_environment import load_environment
+from bench.report.load_environment import load_environment, users_text
 from bench.report.load_headline import load_headline
 from bench.report.objectives import objective_notes, objective_tables
 from bench.report.percentiles import marked
@@ -118,8 +118,7 @@ def _title(result: LoadResult) -> str:
     rate = "closed load" if scenario.rate_per_s is None else f"open load, {per_second(scenario.rate_per_s)} per second"
     command = result.server.command if result.server is not None else None
     service = scenario.app or command or scenario.url or "a service"
-    classes = ", ".join(scenario.user_classes)
-    return f"load on {service}: {scenario.users_over_time} users of {classes}, {rate}"
+    return f"load on {service}: {users_text(scenario)}, {rate}"
 
 
 def _basis(result: LoadResult) -> str:

@@ -7,7 +7,7 @@ from bench.report.environment import header_facts
 from bench.report.formatting import LONG_RUN_S, amount, counted, duration, per_second
 from bench.report.load_charts.time_axis import run_s
 from bench.results.figure import Figure
-from bench.results.load import LoadResult, Server
+from bench.results.load import LoadResult, Scenario, Server
 from bench.timing.durations import span_text
 
 
@@ -36,9 +36,15 @@ def _window(result: LoadResult) -> str:
     return f"{ends}, after {span_text(window.warmup_s)} of warming up"
 
 
+def users_text(scenario: Scenario) -> str:
+    """Return how many users of which classes there were: 1 user of EchoUser; 5, 10 users of EchoUser."""
+    numbers = scenario.users_over_time
+    return f"{numbers} {'user' if numbers == '1' else 'users'} of {', '.join(scenario.user_classes)}"
+
+
 def _load(result: LoadResult) -> Iterator[str]:
     scenario = result.scenario
-    yield f"{scenario.users_over_time} users of {', '.join(scenario.user_classes)}"
+    yield users_text(scenario)
     if scenario.model == "closed":
         yield "closed"
     elif scenario.rate is not None:

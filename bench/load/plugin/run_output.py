@@ -15,7 +15,7 @@ from pathlib import Path
 from locust.env import Environment
 from rich.console import Console
 
-from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, warnings
+from bench.load.metrics.exit_reasons import exceptions_raised, exit_reasons, nothing_measured, warnings
 from bench.load.metrics.merge import Merger
 from bench.load.metrics.troubles import Troubles
 from bench.load.plugin.code_of_tests import CodeOfTests
@@ -73,7 +73,7 @@ class RunOutput:
             logger.info("The result is stored in %s", printable(str(self._place.shortened(path))))
         report = self._write_page(result)
         if path is not None:
-            is_whole = not result.partial and result.service_loss is None
+            is_whole = not (result.partial or result.service_loss or nothing_measured(result))
             compare = [] if not is_whole else [next_command(path, partial(_is_like, result), self._place)]
             lines = [*compare, page_line(path, report, self._place)]
             self._show(lambda console: print_lines(console, map(printable, lines)))

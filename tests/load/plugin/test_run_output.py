@@ -58,7 +58,7 @@ def test_a_good_result(tmp_path: Path, environment: Environment, capsys: pytest.
     assert stored(tmp_path, "kept/load/*/*.json")["operations"][1]["ok"] == 5
     shown = capsys.readouterr().out
     assert "stored in kept/load/" in shown.replace("\n", "")
-    assert shown.startswith("echo: p50 -, p99 -; nothing failed\nload on a service: 1 users of EchoUser, closed load; ")
+    assert shown.startswith("echo: p50 -, p99 -; nothing failed\nload on a service: 1 user of EchoUser, closed load; ")
 
 
 def test_the_next_command_compares_with_the_load_before(
@@ -68,14 +68,16 @@ def test_the_next_command_compares_with_the_load_before(
     output = RunOutput(Environment(parsed_options=Namespace()), tmp_path, Path("results"))
     others = Scenario(user_classes=("EchoUser",), users=2, model="closed", transport="websocket")
     said = []
-    for result in (a_result(), a_result(scenario=others), a_result(partial=True, partial_reason="why"), a_result()):
+    partial = a_result(partial=True, partial_reason="why")
+    for result in (a_result(), a_result(scenario=others), partial, a_result(operations=()), a_result()):
         output.give(result, are_workers_missing=False)
         said.append([line for line in capsys.readouterr().out.splitlines() if line.startswith("next: ")])
     assert said == [
         ["next: change the service, measure again, and compare: bench compare load/1 load/latest"],
         ["next: change the service, measure again, and compare: bench compare load/2 load/latest"],
         [],
-        ["next: bench compare load/1 load/4"],
+        [],
+        ["next: bench compare load/1 load/5"],
     ]
 
 
@@ -124,8 +126,9 @@ def test_a_partial_result_is_stored_and_fails(tmp_path: Path, environment: Envir
 
 
 def test_a_result_that_cannot_be_stored_fails(
-    tmp_path: Path, environment: Environment, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, environment: Environment, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # there it is kept
     (tmp_path / "kept").write_text("a file, where the folder should be")
     RunOutput(environment, tmp_path, Path("kept")).give(a_result(), are_workers_missing=False)
     assert environment.process_exit_code == 1

@@ -92,6 +92,25 @@ def test_nothing_of_the_project_changes_what_is_measured(home: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("--url", "http://127.0.0.1:1"), 1, "http://127.0.0.1:1 cannot be reached: connection refused"),
+        (("--app", "app.main:other"), 2, "app 'app.main:other' was not found: "),
+        (("--serve", "no-such-program {port}"), 1, ""),
+    ],
+)
+def test_a_service_that_is_not_there_is_an_error_in_one_line(
+    home: Path, tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
+) -> None:
+    ended = run(home, "bench", "latency", "--scenarios", "scenarios.py", "--results", str(tmp_path), *arguments)
+    assert ended.returncode == code, ended.stdout + ended.stderr
+    (line,) = [line for line in ended.stderr.splitlines() if line.startswith("bench: error: ")]
+    assert line.startswith(f"bench: error: {said}")
+    assert "Exit" not in ended.stdout
+    assert "Traceback" not in ended.stdout + ended.stderr
+
+
 def test_a_missed_objective_is_exit_code_3(home: Path, tmp_path: Path) -> None:
     ended = run(
         home,
