@@ -18,7 +18,7 @@ SECTIONS: Mapping[str, tuple[str, ...]] = {
     "load": ("locust -f locustfile.py --headless --users 100 --spawn-rate 100 --run-time 10s --only-summary",),
     "peers": ("bench peers --rounds 2 --seconds 3 --processes 2",),
     "round-trip-parts": (
-        "bench peers --only epoll,ours,ours-plain --connections 50,1000",
+        "bench peers --only epoll,ours,ours-python --connections 50,1000",
         "python -m measurements.round_trip_parts",
     ),
     "capacity": ("bench connections --connections 15000 --working 1000 --seconds 300",),

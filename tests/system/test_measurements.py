@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.validation.peers.run import chosen
+
 PROJECT = Path(__file__).parents[2]
 PAGE = (PROJECT / "docs" / "measurements.md").read_text()
 PROGRAMS = sorted(f"measurements.{path.stem}" for path in (PROJECT / "measurements").glob("[a-z]*.py"))
@@ -34,6 +36,17 @@ def sections() -> dict[str, list[str]]:
 
 def test_the_page_and_the_program_name_the_same_sections(sections: dict[str, list[str]]) -> None:
     assert set(re.findall(r"make measure WHAT=([a-z-]+)", PAGE)) == set(sections)
+
+
+def test_the_load_generators_of_a_section_are_there(
+    sections: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.validation.peers.run.is_enabled", lambda: True)
+    named = [re.search(r"--only (\S+)", command) for commands in sections.values() for command in commands]
+    groups = [found[1].split(",") for found in named if found is not None]
+    assert groups
+    for names in groups:
+        assert sorted(peer.name for peer in chosen(names, processes=1)) == sorted(names)
 
 
 def test_every_program_belongs_to_a_section(sections: dict[str, list[str]]) -> None:

@@ -35,7 +35,10 @@ def chosen(only: Sequence[str], processes: int) -> list[Peer[ClosedLoad]]:
     others: list[Peer[ClosedLoad]] = [LocustContrib(), AioLocust(), AsyncClient(), K6(), Artillery(), NodeLoop()]
     peers: list[Peer[ClosedLoad]] = [*ours, *others, EpollLoop()]
     names = [peer.name for peer in peers]
+    plain = Ours(is_plain=True).name
     for name in only:
+        if name == plain and not is_enabled():
+            raise ValueError(f"{name}: nothing is compiled here, so {Ours().name} is plain Python; `make compiled` first")
         if name not in names:
             raise ValueError(f"{name}: there is none of that name; there are {', '.join(names)}")
     return [peer for peer in peers if peer.name in only] if only else peers
