@@ -97,7 +97,7 @@ def test_nothing_of_the_project_changes_what_is_measured(home: Path) -> None:
     [
         (("--url", "http://127.0.0.1:1"), 1, "http://127.0.0.1:1 cannot be reached: connection refused"),
         (("--app", "app.main:other"), 2, "app 'app.main:other' was not found: "),
-        (("--serve", "no-such-program {port}"), 1, ""),
+        (("--serve", "no-such-program {port}"), 2, "the service of no-such-program {port} did not start: "),
     ],
 )
 def test_a_service_that_is_not_there_is_an_error_in_one_line(
