@@ -38,9 +38,7 @@ def chosen(only: Sequence[str], processes: int) -> list[Peer[ClosedLoad]]:
     plain = Ours(is_plain=True).name
     for name in only:
         if name == plain and not is_enabled():
-            raise ValueError(
-                f"{name}: nothing is compiled here, so ours is plain Python: `make compiled`"
-            )
+            raise ValueError(f"{name}: nothing is compiled here, so ours is plain Python: `make compiled`")
         if name not in names:
             raise ValueError(f"{name}: there is none of that name; there are {', '.join(names)}")
     return [peer for peer in peers if peer.name in only] if only else peers
