@@ -62,7 +62,7 @@ $(PEERS_FREE_THREADED): $(PEERS)/free_threaded.lock $(READY)
 
 peers-tools: $(PEERS_PYTHON) $(PEERS_NODE) $(PEERS_FREE_THREADED)
 
-compiled: $(READY)  ## the hot path in C: a load generator that costs a fifth less (half a minute; needs a C compiler)
+compiled: $(READY)  ## the hot path in C: a load generator that costs a third less (a minute; needs a C compiler)
 	$(BIN)/python -m bench.compiled
 
 bench: $(READY)  ## latency: run `pytest bench`, store the JSON under results/latency, print the figures

@@ -208,7 +208,7 @@ def test_the_stored_result_is_read_back_as_it_was_and_is_no_result_to_compare(
     assert json.loads(path.read_bytes())["schema"] == AB_SCHEMA
     assert path.read_bytes() == result.to_json()
     assert f"stored in {path}" in out
-    with pytest.raises(ResultError, match=r"a comparison of two revisions \('ab/3'\), and no result to compare$"):
+    with pytest.raises(ResultError, match=r"a comparison of two revisions \('ab/3'\), and no result to compare"):
         load(path)
 
 
