@@ -22,6 +22,7 @@ import pytest
 import typer
 
 from bench import cli
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 ENVIRONMENT = Path(sys.executable).parent.parent
@@ -168,6 +169,8 @@ def test_page_does_what_it_says(page: Path, copy: Path) -> None:
 def _run(where: str, command: Sequence[str], folder: Path, variables: Mapping[str, str] | None = None) -> None:
     # As if the environment were the copy's own: pytest refuses a conftest beside a package that is another folder's.
     environment = os.environ | SHORT | {"PYTHONPATH": str(folder)} | dict(variables or {})
+    # Not Locust's own port for workers: two pages may run at once.
+    environment |= dict.fromkeys(("LOCUST_MASTER_BIND_PORT", "LOCUST_MASTER_NODE_PORT"), str(free_port()))
     ended = subprocess.run(
         command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300, check=False
     )

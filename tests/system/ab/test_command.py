@@ -17,7 +17,7 @@ from xml.etree import ElementTree
 import psutil
 import pytest
 
-from bench.report.formatting import durations
+from bench.report.formatting import durations, effect
 from bench.results.ab import AB_SCHEMA, AbResult
 from bench.results.figure import Figure
 from bench.results.references import Store
@@ -153,7 +153,7 @@ def test_a_slower_revision_fails(repository: TestRepository, temporary: Path) ->
 
     assert f"A  quick ({result.a.commit_info.id[:12]})" in out
     assert "slower by more than 0.5 %: say-said p50" in out
-    assert f"{p50.effect * 100:+.2f} %" in out
+    assert effect(p50.effect) in out
     written = markdown.read_text()
     assert written.startswith("### slower by more than 0.5 %: say-said p50")
     a, b = durations([Figure(p50.a_us), Figure(p50.b_us)])

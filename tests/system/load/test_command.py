@@ -1,9 +1,7 @@
 """`bench load`: what a user types in a folder of their own, with a scenarios file in place of a locustfile."""
 
-import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -122,11 +120,7 @@ def test_a_scenarios_file_is_all_that_a_load_needs(home: Path) -> None:
 
 @pytest.mark.slow
 def test_a_run_without_a_time_ends_and_ctrl_c_ends_it_before(home: Path) -> None:
-    """With workers of `--processes`, while another run has Locust's usual port, or this test holds it."""
-    busy = socket.socket()
-    with contextlib.suppress(OSError):
-        busy.bind(("127.0.0.1", 5557))
-        busy.listen()
+    """With workers of `--processes`."""
     command = [str(BENCH), "load", "--scenarios", "club.py", "--processes", "2", "--tasks", "enter"]
     with subprocess.Popen(
         command, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
@@ -139,7 +133,6 @@ def test_a_run_without_a_time_ends_and_ctrl_c_ends_it_before(home: Path) -> None
                 break
         os.killpg(process.pid, 2)
         out, more = process.communicate(timeout=LIMIT_S)
-    busy.close()
     assert process.returncode == 0, said + more
     assert "Not given, so taken: --users 10 --spawn-rate 100 --run-time 31s\n" in said
     assert "enter" in out
