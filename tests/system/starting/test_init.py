@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from bench.objectives.outcome import exit_code
 from bench.results.load import LoadResult
 from bench.results.store import load
 from tests.support.bench_command import bench
@@ -84,10 +85,11 @@ def loaded(app: str, users: int, seconds: int, **variables: str) -> LoadResult:
         "bench", "load", "-f", "locustfile.py", "--app", app, "--users", str(users), "--run-time", f"{seconds}s",
         **variables,
     )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout + ended.stderr
     (stored,) = Path("results/load").glob("*/*.json")
     result = load(stored)
     assert isinstance(result, LoadResult)
+    # Of a generator that a busy machine has saturated, times are not judged.
+    assert ended.returncode == exit_code(result.objectives), ended.stdout + ended.stderr
     return result
 
 
