@@ -1,4 +1,4 @@
-"""What a refusal of --slo or --until proposes is accepted where it was proposed."""
+"""Proposals in refusals of --slo and --until are accepted where they were proposed."""
 
 from __future__ import annotations
 

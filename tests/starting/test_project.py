@@ -1,4 +1,4 @@
-"""What a workflow installs: this project from where another machine finds it."""
+"""The project that a workflow installs, from where another machine finds it."""
 
 import json
 from typing import Any

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from bench.load.metrics.exceptions import cut
 from bench.machine.descriptors import is_file_limit, is_limit_reason, limit_reason_in
+from bench.report.formatting import counted
 from bench.results.load import CONNECT, LoadResult
 
 _KINDS_IN_A_LINE = 3
@@ -90,8 +91,7 @@ def at_a_limit(result: LoadResult) -> str | None:
     reason = limit_reason_in(kind)
     more = _OR_PROCESSES if is_file_limit(reason) else ""
     number = sum(found.values())
-    attempts = "1 attempt" if number == 1 else f"{number:,} attempts"
-    return f"{attempts} to connect failed: {reason}{more}"
+    return f"{counted(number, 'attempt')} to connect failed: {reason}{more}"
 
 
 def _first_kinds(kinds: Sequence[str]) -> str:

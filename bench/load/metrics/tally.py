@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import chain
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -580,23 +580,11 @@ class Tally:
         )
 
     def _counts_of(self, operation: _Operation) -> OperationReport:
-        errors, other_errors, other_error_texts = operation.errors.most_frequent()
         return OperationReport.model_construct(  # to check what we counted takes milliseconds
-            name=operation.name,
-            kind=operation.kind,
-            task=operation.task,
-            ok=operation.ok,
-            timeouts=operation.timeouts,
-            errors=errors,
-            other_errors=other_errors,
-            other_error_texts=other_error_texts,
+            **_counts(operation),
             unfinished=0,
             late=0,
-            window_ok=operation.window_ok,
             window_failed=operation.window_failed,
-            dropped=operation.dropped.total(),
-            dropped_because=dict(operation.dropped),
-            window_dropped=operation.window_dropped,
             service=_NO_TIMES,
             response=_NO_TIMES if self.is_open and operation.kind in REPLIED_KINDS else None,
             breakdown=[],
@@ -607,31 +595,19 @@ class Tally:
         outside_alone = self._is_outside_alone(operation)
         # Of what is in no second, nothing else tells the master these times while the run goes on.
         tells_outside = outside_alone or operation.kind not in SCHEDULED_KINDS
-        errors, other_errors, other_error_texts = operation.errors.most_frequent()
         key = operation.name, operation.kind
         unfinished = notes.unfinished.get(key, 0)
         return OperationReport(
-            name=operation.name,
-            kind=operation.kind,
-            task=operation.task,
-            ok=operation.ok,
-            timeouts=operation.timeouts,
-            errors=errors,
-            other_errors=other_errors,
-            other_error_texts=other_error_texts,
+            **_counts(operation),
             unfinished=unfinished,
             late=notes.late.get(key, 0),
             error_replies=operation.error_replies,
             unexpected=notes.unexpected.get(key, 0),
             sent_bytes=operation.sent_bytes,
             received_bytes=operation.received_bytes,
-            window_ok=operation.window_ok,
             # When the unfinished were sent is not known. They are the last of the run, or of its window if it had a
             # window.
             window_failed=operation.window_failed + (unfinished if self.window_start_ns is not None else 0),
-            dropped=operation.dropped.total(),
-            dropped_because=dict(operation.dropped),
-            window_dropped=operation.window_dropped,
             service=StoredHistogram.of(operation.service),
             response=StoredHistogram.of(operation.response) if has_response else None,
             outside=StoredHistogram.of(operation.outside) if tells_outside and operation.outside.count else None,
@@ -735,6 +711,25 @@ class Tally:
 
     def _since_start(self, time_ns: int | None) -> int | None:
         return None if time_ns is None else time_ns - self.started_ns
+
+
+def _counts(operation: _Operation) -> dict[str, Any]:
+    """Return the counts of an operation that a report has at any time, by the names of its fields."""
+    errors, other_errors, other_error_texts = operation.errors.most_frequent()
+    return {
+        "name": operation.name,
+        "kind": operation.kind,
+        "task": operation.task,
+        "ok": operation.ok,
+        "timeouts": operation.timeouts,
+        "errors": errors,
+        "other_errors": other_errors,
+        "other_error_texts": other_error_texts,
+        "window_ok": operation.window_ok,
+        "dropped": operation.dropped.total(),
+        "dropped_because": dict(operation.dropped),
+        "window_dropped": operation.window_dropped,
+    }
 
 
 def _merged(service: Histogram, response: Histogram) -> OperationTimes:

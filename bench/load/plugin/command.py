@@ -60,8 +60,9 @@ def run() -> NoReturn:
     try:
         if any(argument in ("-h", "--help") for argument in arguments):
             _show_help(arguments)
-        sys.argv[1:] = with_locustfile(arguments, get_parser())
-        os.environ.update(own_port(arguments, get_parser()))
+        parser = get_parser()
+        sys.argv[1:] = with_locustfile(arguments, parser)
+        os.environ.update(own_port(arguments, parser))
     except (MisuseError, ServerError) as error:
         _refuse(str(error))
     locust_main.main()
