@@ -8,7 +8,7 @@ from bench.compare.model import FAILING, Compared, ComparedResult, Comparison, R
 from bench.report import document
 from bench.report.comparison_charts import comparison_charts, side_text
 from bench.report.document import Column, Document, Line, Note, Style, Subject, Table
-from bench.report.formatting import UNKNOWN, effect, effect_interval, measured, percent, short_commit
+from bench.report.formatting import UNKNOWN, commit_with_changes, effect, effect_interval, measured, percent
 from bench.results.figure import Unit
 from bench.results.latency import ControlKind
 from bench.results.references import Stored
@@ -107,7 +107,7 @@ def _environment(comparison: Comparison, old: Sequence[Stored], new: Sequence[St
 def _subjects(side: str, results: Sequence[ComparedResult]) -> Iterator[Subject]:
     """Yield a line for each result of a side: commit, time, file."""
     for result in results:
-        commit = short_commit(result.commit) + (" + changes" if result.dirty else "")
+        commit = commit_with_changes(result.commit, result.dirty)
         yield Subject(side, f"{commit}  {result.datetime:%Y-%m-%d %H:%M:%S %Z}  {result.path}")
 
 

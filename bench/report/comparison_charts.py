@@ -12,7 +12,7 @@ from typing import Literal
 
 from bench.compare.model import FAILING, Compared, ComparedResult, Comparison, Row, RowVerdict
 from bench.report.chart import AnyChart, Axis, Chart, Effect, Forest, Panel, Point, Role, Series
-from bench.report.formatting import count, counted, measured, percent, short_commit
+from bench.report.formatting import commit_with_changes, count, counted, measured, percent
 from bench.report.nines import NINES, nines_points
 from bench.results.latency import LatencyResult
 from bench.results.load import LoadResult, Operation
@@ -107,9 +107,7 @@ def distribution_charts(comparison: Comparison, old: Sequence[Stored], new: Sequ
 
 def side_text(label: str, results: Sequence[ComparedResult], machines: Sequence[str] = ()) -> str:
     """Return a side in words, after its label if it has any: its commits, when it was measured, on which machines."""
-    commits = dict.fromkeys(
-        short_commit(result.commit, _COMMIT_DIGITS) + (" + changes" if result.dirty else "") for result in results
-    )
+    commits = dict.fromkeys(commit_with_changes(result.commit, result.dirty, _COMMIT_DIGITS) for result in results)
     first, last = (_day(pick(result.datetime for result in results)) for pick in (min, max))
     when = first if first == last else f"{first} to {last}"
     where = f", on {', '.join(dict.fromkeys(filter(None, machines)))}" if any(machines) else ""

@@ -171,6 +171,11 @@ def short_commit(commit: str, digits: int = 12) -> str:
     return commit[:digits] if _COMMIT.fullmatch(commit) else commit
 
 
+def commit_with_changes(commit: str, dirty: bool, digits: int = 12) -> str:
+    """Return the first digits of a commit's id, and that the code had changes beyond it: 3cf0b59c6de9 + changes."""
+    return short_commit(commit, digits) + (" + changes" if dirty else "")
+
+
 def counted(number: int, noun: str, plural: str | None = None) -> str:
     """Return a count with its noun: 1 restart, 1,234 restarts."""
     return f"{count(number)} {noun if number == 1 else plural or f'{noun}s'}"

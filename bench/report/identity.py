@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
-from bench.report.formatting import short_commit
+from bench.report.formatting import commit_with_changes
 from bench.results.header import CommitInfo
 from bench.results.labels import in_words
 
@@ -43,7 +43,7 @@ def identity(result: Identified) -> str:
 
 def _parts(result: Identified) -> Iterator[str]:
     if result.commit_info.id:
-        yield f"at {short_commit(result.commit_info.id)}{' + changes' if result.commit_info.dirty else ''}"
+        yield f"at {commit_with_changes(result.commit_info.id, result.commit_info.dirty)}"
     yield f"measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
     if result.labels:
         yield in_words(result.labels)

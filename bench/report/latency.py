@@ -7,7 +7,7 @@ from bench.objectives.model import JudgedObjective
 from bench.objectives.outcome import worst
 from bench.report.document import Document, Line, Note, Subject, Table
 from bench.report.environment import machine_facts, package_facts
-from bench.report.formatting import counted, short_commit
+from bench.report.formatting import commit_with_changes, counted
 from bench.report.labels import label_notes
 from bench.report.latency_charts import latency_charts
 from bench.report.latency_failures import failed_in_words, failure_notes, failure_tables
@@ -92,7 +92,7 @@ def _environment(result: LatencyResult) -> Iterator[Subject]:
 def _headline(result: LatencyResult) -> str:
     services = dict.fromkeys(benchmark.details.service for benchmark in result.benchmarks)
     of = ", ".join(service for service in services if service) or "a service"
-    commit = short_commit(result.commit_info.id) + (" + changes" if result.commit_info.dirty else "")
+    commit = commit_with_changes(result.commit_info.id, result.commit_info.dirty)
     number = counted(len(result.benchmarks), "benchmark")
     return f"latency of {of} at {commit}: {number}, measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
 

@@ -12,6 +12,7 @@ from bench.report.formatting import (
     LOST,
     UNKNOWN,
     amount,
+    commit_with_changes,
     count,
     counted,
     duration,
@@ -19,7 +20,6 @@ from bench.report.formatting import (
     is_lost,
     moment,
     per_second,
-    short_commit,
 )
 from bench.report.labels import label_notes
 from bench.report.load_charts.run import load_charts
@@ -109,8 +109,7 @@ def _loss_notes(result: LoadResult) -> Iterator[Note]:
     """Yield how the service was lost, with its last words."""
     loss = result.service_loss
     if loss is not None:
-        words = f"; it wrote last: {loss.wrote_last}" if loss.wrote_last else ""
-        yield Note(f"{loss.text}{words}", "wrong")
+        yield Note(loss.text_with_last_words, "wrong")
 
 
 def _title(result: LoadResult) -> str:
@@ -122,7 +121,7 @@ def _title(result: LoadResult) -> str:
 
 
 def _basis(result: LoadResult) -> str:
-    commit = short_commit(result.commit_info.id) + (" + changes" if result.commit_info.dirty else "")
+    commit = commit_with_changes(result.commit_info.id, result.commit_info.dirty)
     return f"{_title(result)}; at {commit}, measured {result.datetime:%Y-%m-%d %H:%M:%S %Z}"
 
 

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Callable, Sequence
 
 from bench.report.document import Column, Content, Document, LazyCharts, Note, Row, Table
-from bench.report.formatting import count, durations, per_second, short_commit
+from bench.report.formatting import commit_with_changes, count, durations, per_second
 from bench.report.load_charts.limits import MOST_OPERATIONS_DRAWN
 from bench.report.load_charts.several import NamedLoad, charts_of_several, common_operations
 from bench.report.load_headline import failures
@@ -79,7 +79,7 @@ def _operation(loads: Sequence[NamedLoad], key: OperationKey) -> Table:
 
 
 def _commit(load: LoadResult) -> str:
-    return short_commit(load.commit_info.id) + (" + changes" if load.commit_info.dirty else "")
+    return commit_with_changes(load.commit_info.id, load.commit_info.dirty)
 
 
 def _done_per_s(load: LoadResult) -> str:

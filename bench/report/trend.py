@@ -14,6 +14,7 @@ from bench.report.document import Break, Column, Document, Line, Note, Row, Tabl
 from bench.report.formatting import (
     UNKNOWN,
     DurationUnit,
+    commit_with_changes,
     count,
     counted,
     duration,
@@ -104,7 +105,7 @@ def run_text(point: Point) -> str:
 
 def commit_text(point: Point) -> str:
     """Return a point's commit, short, with a mark if the tree had uncommitted changes."""
-    return _short(point.commit) + (" + changes" if point.dirty else "")
+    return printable(commit_with_changes(point.commit, point.dirty, _SHORT_COMMIT))
 
 
 def _short(commit: str) -> str:

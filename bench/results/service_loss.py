@@ -77,6 +77,11 @@ class ServiceLoss(BaseModel):
         )
 
     @property
+    def text_with_last_words(self) -> str:
+        """The loss in a sentence, with the last words if there are any."""
+        return f"{self.text}; it wrote last: {self.wrote_last}" if self.wrote_last else self.text
+
+    @property
     def short(self) -> str:
         """The loss in a few words, for a line that has to say more."""
         if self.how == "died":

@@ -160,9 +160,9 @@ def with_locustfile(arguments: list[str], parser: LocustArgumentParser) -> list[
 def own_port(arguments: list[str], parser: LocustArgumentParser) -> dict[str, str]:
     """Return Locust's variables that give a master and the workers that it forks a port which nobody else has.
 
-    Without it, two such runs on one machine would want the same port. None if the user has said one, if there are no
-    such workers, or if the master is elsewhere. Raises ServerError if no port is free, MisuseError for a number of
-    processes that cannot be.
+    Without them, two such runs on one machine would want the same port. There are none if the user has said a port, if
+    there are no such workers, or if the master is elsewhere. Raises ServerError if no port is free, MisuseError for a
+    number of processes that cannot be.
     """
     options, _ = parser.parse_known_args(arguments)
     if options.processes is not None and not -1 <= options.processes <= _MOST_PROCESSES:

@@ -290,8 +290,7 @@ def _verdict(result: LoadResult, failures: tuple[str, ...]) -> Banner:
     """Return the banner of a test that has ended."""
     loss, generator = result.service_loss, result.generator
     if loss is not None:
-        words = f"it wrote last: {loss.wrote_last}" if loss.wrote_last else ""
-        return _printable(Banner("wrong", LOST_TITLES[loss.how], "; ".join(filter(None, (loss.text, words)))))
+        return _printable(Banner("wrong", LOST_TITLES[loss.how], loss.text_with_last_words))
     if generator.verdict == "saturated":
         since = "" if generator.saturated_since_s is None else f"since second {generator.saturated_since_s:g}: "
         text = f"{since}{generator.reason or ''}; {spoilt(generator.spoils)}"
